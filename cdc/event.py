@@ -1,0 +1,117 @@
+"""What travels through the dataflow: Kafka records, the changes read from them, and batches of both.
+
+A change is a row state or a range deletion. Values are PostgreSQL's text input (`str`), whatever the type, so that
+decoding, merging, staging and tie-breaking share one form; `cdc.types` makes it from JSON and turns it into Cassandra's bytes.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final, Generic, TypeAlias, TypeVar
+
+import msgspec
+
+from cdc.schema import Table
+
+
+class Absent(enum.Enum):
+    """The state of a cell that a change does not touch. `None` is a tombstone, a string a value."""
+
+    ABSENT = "absent"
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final = Absent.ABSENT
+Value: TypeAlias = str | None | Absent
+Key: TypeAlias = tuple[str, ...]
+Item = TypeVar("Item")
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One Kafka record, bytes untouched. `timestamp_ms` is Kafka's (-1: none)."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+
+
+class RowState(msgspec.Struct):
+    """What is known of one row, from one event or many: the operand of the merge.
+
+    `values` stands in the order of `Table.regular`. With `stamps` None every touched cell was written at `write_ts`; else
+    `stamps[i]` is that of cell i (None where ABSENT) and `write_ts` is the greatest of them. `expires` (seconds since 1970)
+    is aligned with `values`, None when nothing expires; a None value *with* an expiry is an expired cell whose value is gone.
+    `marker` is the row marker's timestamp, `deletion` the row deletion's; None means there is none. Timestamps are microseconds.
+    """
+
+    key: Key
+    write_ts: int
+    values: list[Value]
+    marker: int | None = None
+    stamps: list[int | None] | None = None
+    expires: list[int | None] | None = None
+    marker_expires: int | None = None
+    deletion: int | None = None
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """One end of a clustering range: a prefix of the clustering columns as Cassandra bytes; empty is open."""
+
+    values: tuple[bytes, ...] = ()
+    inclusive: bool = True
+
+
+class RangeDeletion(msgspec.Struct, frozen=True):
+    """A range tombstone; with both bounds open, a partition deletion. Bounds stand in clustering order."""
+
+    partition: Key
+    partition_bytes: bytes  # Cassandra's serialised partition key
+    start: Bound
+    end: Bound
+    deletion_ts: int
+
+
+class Change(msgspec.Struct):
+    """One applied unit: what a record says of a table, and the record, kept for the dead letters."""
+
+    table: Table
+    what: RowState | RangeDeletion
+    record: Record
+    fingerprint: bytes = b""  # equal for replica copies of one mutation's event
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A record that cannot be applied, and why: the value of a failure, on its way to the dead letters."""
+
+    stage: str
+    error_type: str
+    message: str
+    record: Record
+    table: str = ""
+    sqlstate: str | None = None
+
+
+class Position(msgspec.Struct, frozen=True):
+    """How far one topic partition has been read: every record before `next_offset`. `topic_id` is Kafka's, new for a recreated topic."""
+
+    topic: str
+    partition: int
+    topic_id: str
+    next_offset: int
+
+
+class Batch(msgspec.Struct, Generic[Item]):
+    """The records of one poll of one slot, at whatever stage: what an item of the dataflow is.
+
+    `items` shrinks as stages reject or drop; `positions` covers all records of the poll, dropped and rejected ones included.
+    """
+
+    slot: int
+    items: list[Item]
+    positions: list[Position]
+    rejected: list[Rejected] = msgspec.field(default_factory=list)

@@ -1,0 +1,127 @@
+"""The Cassandra schema as values: types, columns, tables, and the set of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+
+class ColumnKind(StrEnum):
+    """The part a column plays in its table, as `system_schema.columns.kind` names it."""
+
+    PARTITION_KEY = "partition_key"
+    CLUSTERING = "clustering"
+    STATIC = "static"
+    REGULAR = "regular"
+
+
+@dataclass(frozen=True, slots=True)
+class CqlType:
+    """One CQL type, nested ones included; a UDT is resolved to its fields.
+
+    `name` is the CQL keyword in lower case (`int`, `text`, `list`, `set`, `map`, `tuple`, `vector`) or `udt`; `varchar` is `text`.
+    `arguments` are the element types (map: key, value; UDT and tuple: the fields in order).
+    """
+
+    name: str
+    arguments: tuple[CqlType, ...] = ()
+    frozen: bool = False
+    udt_name: str | None = None  # without its keyspace
+    field_names: tuple[str, ...] = ()  # of a UDT, aligned with `arguments`
+    dimension: int | None = None  # of a vector
+
+    @property
+    def is_collection(self) -> bool:
+        return self.name in ("list", "set", "map")
+
+    @property
+    def is_multicell(self) -> bool:
+        """True for non-frozen collections and UDTs, whose events carry only deltas."""
+        return not self.frozen and (self.is_collection or self.name == "udt")
+
+    def __str__(self) -> str:
+        """Return the CQL notation, as `DESCRIBE` prints it."""
+        if self.name == "udt":
+            text = quote_cql(self.udt_name or "")
+        elif self.name == "vector":
+            text = f"vector<{self.arguments[0]}, {self.dimension}>"
+        elif self.arguments:
+            text = f"{self.name}<{', '.join(map(str, self.arguments))}>"
+        else:
+            text = self.name
+        return f"frozen<{text}>" if self.frozen and self.name != "tuple" else text
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; `position` counts within its kind, `descending` is the clustering order."""
+
+    name: str
+    type: CqlType
+    kind: ColumnKind
+    position: int = 0
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One Cassandra table. `columns` stand in Cassandra's order: partition key, clustering, static and regular by name."""
+
+    keyspace: str
+    name: str
+    columns: tuple[Column, ...]
+    gc_grace_seconds: int = 864_000
+    default_time_to_live: int = 0
+    cdc: bool = True
+    dropped_columns: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.keyspace}.{self.name}"
+
+    @cached_property
+    def partition_key(self) -> tuple[Column, ...]:
+        return self._of_kind(ColumnKind.PARTITION_KEY)
+
+    @cached_property
+    def clustering(self) -> tuple[Column, ...]:
+        return self._of_kind(ColumnKind.CLUSTERING)
+
+    @cached_property
+    def primary_key(self) -> tuple[Column, ...]:
+        """Partition key columns, then clustering columns: the order of every key tuple in the project."""
+        return self.partition_key + self.clustering
+
+    @cached_property
+    def static(self) -> tuple[Column, ...]:
+        return self._of_kind(ColumnKind.STATIC)
+
+    @cached_property
+    def regular(self) -> tuple[Column, ...]:
+        """Regular columns by name: the order of every list of cells in the project."""
+        return self._of_kind(ColumnKind.REGULAR)
+
+    @property
+    def is_counter(self) -> bool:
+        return any(column.type.name == "counter" for column in self.columns)
+
+    def _of_kind(self, kind: ColumnKind) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.kind is kind)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Every known table by `(keyspace, table)`."""
+
+    tables: Mapping[tuple[str, str], Table]
+
+    def table(self, keyspace: str, name: str) -> Table | None:
+        return self.tables.get((keyspace, name))
+
+
+def quote_cql(name: str) -> str:
+    """Return an identifier as CQL wants it: bare when lower case and plain, else quoted."""
+    plain = name.isascii() and name.isidentifier() and name == name.lower() and not name.startswith("_")
+    return name if plain else '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,1 @@
+"""Every CQL type of the mirror: one file a family, each ending in `register`."""
