@@ -1,0 +1,59 @@
+"""Choose loopback ports, and keep them across restarts."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from cdc.errors import ServiceFailed
+
+LOOPBACK = "127.0.0.1"
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on the port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def answers(port: int) -> bool:
+    """Tell whether something accepts connections on the port."""
+    try:
+        socket.create_connection((LOOPBACK, port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def choose(memory: Path, *, wanted: int | None = None, name: str) -> int:
+    """Return the wanted port, else the one remembered in the file if it is free, else any free one; remember it.
+
+    Raises ServiceFailed if the wanted port is taken.
+    """
+    if wanted is not None and not is_free(wanted):
+        raise ServiceFailed(
+            f"port {wanted} on {LOOPBACK}, wanted for {name}, is taken by another program",
+            hint="end that program, name another port, or name none to get a free one",
+        )
+    port = wanted or _remembered(memory) or _any_free()
+    memory.write_text(f"{port}\n")
+    return port
+
+
+def _remembered(memory: Path) -> int | None:
+    with suppress(FileNotFoundError, ValueError):
+        port = int(memory.read_text())
+        return port if is_free(port) else None
+    return None
+
+
+def _any_free() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
