@@ -24,7 +24,7 @@ class Absent(enum.Enum):
 
 
 ABSENT: Final = Absent.ABSENT
-Value: TypeAlias = str | None | Absent
+Value: TypeAlias = str | Absent | None
 Key: TypeAlias = tuple[str, ...]
 Item = TypeVar("Item")
 
@@ -46,7 +46,7 @@ class RowState(msgspec.Struct):
     `values` stands in the order of `Table.regular`. With `stamps` None every touched cell was written at `write_ts`; else
     `stamps[i]` is that of cell i (None where ABSENT) and `write_ts` is the greatest of them. `expires` (seconds since 1970)
     is aligned with `values`, None when nothing expires; a None value *with* an expiry is an expired cell whose value is gone.
-    `marker` is the row marker's timestamp, `deletion` the row deletion's; None means there is none. Timestamps are microseconds.
+    `marker` is the row marker's timestamp, `deletion` the row deletion's; None: there is none. Timestamps are microseconds.
     """
 
     key: Key
@@ -97,7 +97,7 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class Position(msgspec.Struct, frozen=True):
-    """How far one topic partition has been read: every record before `next_offset`. `topic_id` is Kafka's, new for a recreated topic."""
+    """How far a topic partition has been read: every record before `next_offset`. A recreated topic has a new `topic_id`."""
 
     topic: str
     partition: int

@@ -7,6 +7,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
+NATIVE_TYPES = frozenset(
+    "ascii bigint blob boolean counter date decimal double duration empty float inet int smallint text time timestamp timeuuid "
+    "tinyint uuid varchar varint".split()
+)
+_TYPE_WORDS = NATIVE_TYPES | {"frozen", "list", "map", "set", "tuple", "vector"}
+_RESERVED_WORDS = frozenset(
+    "add allow alter and apply asc authorize batch begin by columnfamily create default delete desc describe drop entries "
+    "execute from full grant if in index infinity insert into is keyspace limit materialized mbean mbeans modify nan "
+    "norecursive not null of on or order primary rename replace revoke schema select set table to token truncate unlogged "
+    "unset update use using view where with".split()
+)
+
 
 class ColumnKind(StrEnum):
     """The part a column plays in its table, as `system_schema.columns.kind` names it."""
@@ -21,8 +33,9 @@ class ColumnKind(StrEnum):
 class CqlType:
     """One CQL type, nested ones included; a UDT is resolved to its fields.
 
-    `name` is the CQL keyword in lower case (`int`, `text`, `list`, `set`, `map`, `tuple`, `vector`) or `udt`; `varchar` is `text`.
-    `arguments` are the element types (map: key, value; UDT and tuple: the fields in order).
+    `name` is the CQL keyword in lower case (`int`, `text`, `list`, `set`, `map`, `tuple`, `vector`) or `udt`; `varchar` is
+    `text`; a custom type is its quoted Java class. `arguments` are the element types (map: key, value; UDT and tuple: the
+    fields in order). A tuple is always frozen; inside a frozen type all is.
     """
 
     name: str
@@ -44,7 +57,7 @@ class CqlType:
     def __str__(self) -> str:
         """Return the CQL notation, as `DESCRIBE` prints it."""
         if self.name == "udt":
-            text = quote_cql(self.udt_name or "")
+            text = f'"{self.udt_name}"' if self.udt_name in _TYPE_WORDS else quote_cql(self.udt_name or "")
         elif self.name == "vector":
             text = f"vector<{self.arguments[0]}, {self.dimension}>"
         elif self.arguments:
@@ -67,7 +80,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One Cassandra table. `columns` stand in Cassandra's order: partition key, clustering, static and regular by name."""
+    """One Cassandra table.
+
+    `columns` stand in Cassandra's order: partition key, clustering, then static and regular ones by name. `cdc` is False only
+    where the option is off by name. `dropped_columns` are the names it once had: events may still carry them.
+    """
 
     keyspace: str
     name: str
@@ -122,6 +139,6 @@ class Schema:
 
 
 def quote_cql(name: str) -> str:
-    """Return an identifier as CQL wants it: bare when lower case and plain, else quoted."""
+    """Return an identifier as CQL wants it: bare when lower case, plain and no reserved word, else quoted."""
     plain = name.isascii() and name.isidentifier() and name == name.lower() and not name.startswith("_")
-    return name if plain else '"' + name.replace('"', '""') + '"'
+    return name if plain and name not in _RESERVED_WORDS else '"' + name.replace('"', '""') + '"'
