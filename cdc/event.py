@@ -7,6 +7,7 @@ decoding, merging, staging and tie-breaking share one form; `cdc.types` makes it
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from typing import Final, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -105,13 +106,26 @@ class Position(msgspec.Struct, frozen=True):
     next_offset: int
 
 
+class Skip(enum.StrEnum):
+    """Why a record, or a cell of it, says nothing to the mirror: counted, never an error."""
+
+    COMPACTION_MARKER = "compaction_marker"  # a null Kafka value
+    DUPLICATE = "duplicate"  # another copy of the event came before
+    STATIC_ONLY = "static_only"  # no clustering key: the partition has only static columns
+    NOTHING_WRITTEN = "nothing_written"  # an update of columns that are not mirrored
+    STATIC_CELL = "static_cell"
+    DROPPED_CELL = "dropped_cell"
+
+
 class Batch(msgspec.Struct, Generic[Item]):
     """The records of one poll of one slot, at whatever stage: what an item of the dataflow is.
 
     `items` shrinks as stages reject or drop; `positions` covers all records of the poll, dropped and rejected ones included.
+    `skipped` counts what was left out on purpose, by table and reason.
     """
 
     slot: int
     items: list[Item]
     positions: list[Position]
     rejected: list[Rejected] = msgspec.field(default_factory=list)
+    skipped: Counter[tuple[str, Skip]] = msgspec.field(default_factory=Counter)
