@@ -314,7 +314,7 @@ class _Environment(EnvSettingsSource):
 def load_settings(environ: Mapping[str, str] | None = None, *, needs_schema: bool = True) -> Settings:
     """Return the settings of an environment, by default this process's. Raises `SettingsError` with all problems at once."""
     given = os.environ if environ is None else environ
-    values = merged(_read_toml(given.get(CONFIG_VARIABLE, "")), _Environment(given)())
+    values = merged(_read_toml(given.get(CONFIG_VARIABLE, "")), _read_environment(given))
     problems: list[str] = []
     try:
         settings = Settings(**values)
@@ -333,6 +333,11 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> tuple[str, ..
     names = os.environ if environ is None else environ
     ours = (name for name in names if name.startswith(PREFIX) and name != CONFIG_VARIABLE)
     return tuple(sorted(name for name in ours if name[len(PREFIX) :].upper().split("__")[0] not in known))
+
+
+def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the variables as a tree, by the names that a TOML file has."""
+    return {name.rstrip("_"): value for name, value in _Environment(environ)().items()}
 
 
 def _read_toml(path: str) -> dict[str, Any]:
