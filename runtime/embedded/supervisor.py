@@ -73,7 +73,8 @@ def main() -> None:
     """Start, watch, stop, report."""
     parent = os.getppid()
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # a signal to the parent's group must not take the watcher away
+        # A handler that does nothing: SIG_IGN would be inherited by the server, and Java honours that.
+        signal.signal(number, lambda *_: None)
     line = sys.stdin.readline()
     if not line:
         return

@@ -1,0 +1,157 @@
+"""Run one Kafka broker in KRaft mode, from Maven jars and the Java of a wheel."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from cdc.errors import ServiceFailed
+from runtime.embedded import ports
+from runtime.embedded.jars import ensure
+from runtime.embedded.java import class_path, java, java_environment
+from runtime.embedded.process import Command, ServerProcess
+
+_READY_TIMEOUT_S = 120.0
+_READY_LINE = b"Kafka Server started"
+# Paths in the file are relative to the state directory: no character of the user's paths can break the format.
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller_port}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs={data}
+num.partitions={partitions}
+auto.create.topics.enable=true
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+# After a crash the broker waits until the session of its former self has ended.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+log.segment.bytes=67108864
+log.index.size.max.bytes=1048576
+log.cleaner.dedupe.buffer.size=4194304
+log.retention.hours=168
+"""
+_DATA, _PARTIAL = "data", "data.partial"
+
+
+class KafkaServer:
+    """A broker of our own on loopback; its ports stay the same across restarts while they are free."""
+
+    def __init__(
+        self, state_dir: Path, *, port: int | None = None, partitions: int = 3, heap: str = "384m", settings: str = ""
+    ) -> None:
+        """`partitions` is the default of topics created on first use; `settings` are more lines of server.properties."""
+        self.state_dir = state_dir.absolute()
+        self._wanted_port = port
+        self._partitions = partitions
+        self._heap = heap
+        self._settings = settings
+        self._process: ServerProcess | None = None
+        self.port: int | None = None
+        self._controller_port = 0
+        self._log_start = 0
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """The address for clients."""
+        if self.port is None:
+            raise ServiceFailed("Kafka is not started", hint="call start() first")
+        return f"{ports.LOOPBACK}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The broker's process id while it runs."""
+        return self._process.pid if self._process is not None else None
+
+    def running(self) -> bool:
+        """Tell whether the broker's process is there."""
+        return self._process is not None and self._process.running()
+
+    def start(self) -> None:
+        """Format the storage the first time, start the broker and wait until it serves."""
+        if self.running():
+            return
+        jars = ensure("kafka")
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        process = ServerProcess(Command("kafka", (), self.state_dir))
+        process.lock()
+        try:
+            self.port = ports.choose(self.state_dir / "port", wanted=self._wanted_port, name="Kafka")
+            self._controller_port = ports.choose(self.state_dir / "controller-port", name="Kafka's controller")
+            self._format(jars)
+            process.command = Command("kafka", self._argv(jars), self.state_dir, env=java_environment())
+            self._log_start = _size(process.command.log)
+            process.start()
+            process.wait_ready(self._ready, _READY_TIMEOUT_S)
+        except BaseException:
+            process.stop()
+            raise
+        self._process = process
+
+    def stop(self) -> None:
+        """Stop the broker, which writes out what it holds."""
+        if self._process is not None:
+            self._process.stop()
+
+    def kill(self) -> None:
+        """Kill the broker with SIGKILL, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+
+    def _format(self, jars: Sequence[Path]) -> None:
+        if (self.state_dir / _DATA).exists():
+            return
+        # A formatting that was cut off must not be taken for a storage: the name appears when it is whole.
+        shutil.rmtree(self.state_dir / _PARTIAL, ignore_errors=True)
+        properties = self._write_properties("format.properties", _PARTIAL)
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        flags = ["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", class_path(jars)]
+        argv = [str(java()), *flags, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", properties]
+        done = subprocess.run(argv, cwd=self.state_dir, env=java_environment(), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ServiceFailed(
+                f"Kafka could not format {self.state_dir / _PARTIAL}: {(done.stderr or done.stdout).strip()}",
+                hint="check that the disk has space and that the directory may be written",
+            )
+        (self.state_dir / _PARTIAL).rename(self.state_dir / _DATA)
+
+    def _write_properties(self, name: str, data: str) -> str:
+        text = _PROPERTIES.format(
+            host=ports.LOOPBACK, port=self.port, controller_port=self._controller_port, data=data, partitions=self._partitions
+        )
+        (self.state_dir / name).write_text(f"{text}{self._settings}\n")
+        return name
+
+    def _argv(self, jars: Sequence[Path]) -> list[str]:
+        log = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"]
+        log += ["-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"]
+        log += ["-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info"]  # says when it is ready
+        heap = [f"-Xmx{self._heap}", f"-Xms{self._heap}", "-XX:+UseSerialGC"]
+        properties = self._write_properties("server.properties", _DATA)
+        return [str(java()), *heap, *log, "-cp", class_path(jars), "kafka.Kafka", properties]
+
+    def _ready(self) -> bool:
+        """Look for the line the broker writes once it takes requests: its port is open earlier than that."""
+        with suppress(FileNotFoundError), (self.state_dir / "kafka.log").open("rb") as log:
+            log.seek(self._log_start)
+            return _READY_LINE in log.read()
+        return False
+
+
+def _size(log: Path) -> int:
+    return log.stat().st_size if log.exists() else 0
