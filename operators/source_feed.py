@@ -1,0 +1,364 @@
+"""The one owner of a process's Kafka reader: polls it, queues records by slot, and knows how far each partition has come."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from cdc.event import Batch, Position, Record
+from operators.source_start import SlotState, recovered_position, state_key
+from operators.source_topics import slot_of
+from runtime.kafka.reader import BEGINNING, PartitionReader
+from runtime.kafka.scout import TopicPartitionKey
+from runtime.progress import Progress
+from runtime.status import LostRange, Status
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
+
+COMMIT_EVERY_SECONDS: Final = 1.0
+IDLE_POLL_SECONDS: Final = 0.002  # 64 idle slots ask more often than an empty reader is worth asking
+log = structlog.get_logger("source")
+
+
+@dataclass(frozen=True)
+class FeedLimits:
+    """Bounds of what is read at once and of what waits for one slot; twice that may wait in all.
+
+    They are meant for records of a few KB: of larger ones, as many fewer are taken as keeps a batch near `batch_bytes`.
+    """
+
+    batch_records: int = 5_000
+    batch_bytes: int = 8_388_608
+    queue_records: int = 20_000
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A topic partition that is to be read, and from where; `end` is set where the reading is to stop there."""
+
+    topic: str
+    partition: int
+    topic_id: str
+    start: int | None  # None: the beginning
+    log_start: int = 0
+    end: int | None = None
+
+
+@dataclass(slots=True)
+class Lane:
+    """One topic partition being read: what is queued of it, and the offsets behind what was polled and handed out."""
+
+    topic: str
+    partition: int
+    topic_id: str
+    slot: int
+    polled: int
+    taken: int
+    end: int | None
+    records: list[Record] = field(default_factory=list)
+    paused: bool = False
+    broken: bool = False  # Kafka refused its offset, or it is gone: the watcher looks after it
+
+    @property
+    def key(self) -> TopicPartitionKey:
+        return self.topic, self.partition
+
+    @property
+    def position(self) -> Position:
+        return Position(self.topic, self.partition, self.topic_id, self.taken)
+
+
+class Feed:
+    """Hand out batches of records by slot.
+
+    Every method may be called from any thread; none but the last `end` waits for a server.
+    """
+
+    def __init__(
+        self,
+        open_reader: Callable[[], PartitionReader],
+        progress: Progress,
+        status: Status,
+        limits: FeedLimits | None = None,
+    ) -> None:
+        self._open_reader = open_reader
+        self._progress = progress
+        self._status = status
+        self._limits = limits or FeedLimits()
+        self._lock = threading.RLock()
+        self._reader: PartitionReader | None = None
+        self._lanes: dict[TopicPartitionKey, Lane] = {}
+        self._slots: dict[int, list[Lane]] = {}
+        self._recovered: dict[int, SlotState] = {}
+        self._listed: set[int] = set()
+        self._poll_records = self._limits.batch_records
+        self._next_poll = 0.0
+        self._next_commit = 0.0
+        self._to_commit: dict[TopicPartitionKey, int] = {}
+        self._failure: BaseException | None = None
+        self.needs_watcher = threading.Event()
+        self.ended = threading.Event()
+
+    # --- for the slots -------------------------------------------------------------------------------------------
+
+    def open(self, slot: int, state: SlotState) -> None:
+        """Start to serve a slot; its partitions come with the watcher's next round."""
+        with self._lock:
+            self._slots[slot] = []
+            self._recovered[slot] = dict(state)
+            self.ended.clear()
+        self.needs_watcher.set()
+
+    def take(self, slot: int) -> Batch[Record] | None:
+        """Return what is there for a slot, None when nothing is. Raises what the watcher failed with."""
+        with self._lock:
+            if self._failure is not None:
+                raise self._failure
+            lanes = self._slots[slot]
+            if not lanes:
+                return None
+            if not any(lane.records for lane in lanes):
+                self._poll()
+            return self._gather(slot, lanes)
+
+    def is_idle(self, slot: int) -> bool:
+        """Return whether no partition belongs to the slot now."""
+        return not self._slots.get(slot)
+
+    def is_caught_up(self, slot: int) -> bool:
+        """Return whether every partition of the slot has reached its end and is handed out."""
+        with self._lock:
+            if slot not in self._listed:
+                return False
+            return all(self._at_end(lane) for lane in self._slots[slot])
+
+    def state(self, slot: int) -> SlotState:
+        """Return what the recovery store shall keep: the offset behind the last record handed out, by topic partition."""
+        with self._lock:
+            state = dict(self._recovered[slot])
+            state.update({state_key(*lane.key): (lane.topic_id, lane.taken) for lane in self._slots[slot]})
+            return state
+
+    def positions(self, slot: int) -> list[Position]:
+        """Return the same as positions of the partitions being read."""
+        with self._lock:
+            return [lane.position for lane in self._slots[slot]]
+
+    def commit(self, slot: int, positions: Iterable[Position]) -> None:
+        """Note offsets that every sink has behind it; they go to Kafka at most once a second, as far as the sink allows."""
+        with self._lock:
+            for position in positions:
+                offset = self._progress.committable(slot, position)
+                if offset is not None and (position.topic, position.partition) in self._lanes:
+                    self._to_commit[position.topic, position.partition] = offset
+            now = time.monotonic()
+            if self._to_commit and now >= self._next_commit and self._reader is not None:
+                self._reader.commit(self._to_commit)
+                self._to_commit = {}
+                self._next_commit = now + COMMIT_EVERY_SECONDS
+
+    def end(self, slot: int) -> None:
+        """Stop serving a slot, idempotent; with the last one the reader is closed, which may wait a few seconds for Kafka."""
+        with self._lock:
+            if self._slots.pop(slot, None) is None:
+                return
+            self._remove([lane.key for lane in self._lanes.values() if lane.slot == slot])
+            self._recovered.pop(slot, None)
+            self._listed.discard(slot)
+            if not self._slots:
+                self.ended.set()
+                self.needs_watcher.set()
+                self._close()
+
+    # --- for the watcher -----------------------------------------------------------------------------------------
+
+    def open_slots(self) -> set[int]:
+        """Return the slots that are served now."""
+        with self._lock:
+            return set(self._slots)
+
+    def listed_slots(self) -> set[int]:
+        """Return the slots whose partitions have been found once."""
+        with self._lock:
+            return set(self._listed)
+
+    def topic_ids(self) -> dict[TopicPartitionKey, str]:
+        """Return what is being read: topic partitions and the id of the topic."""
+        with self._lock:
+            return {key: lane.topic_id for key, lane in self._lanes.items()}
+
+    def recovered(self, topic: str, partition: int) -> Position | None:
+        """Return what the recovery store said of a topic partition."""
+        with self._lock:
+            return recovered_position(self._recovered.get(slot_of(topic, partition), {}), topic, partition)
+
+    def broken(self) -> dict[TopicPartitionKey, int]:
+        """Return the partitions that Kafka serves no longer at our offset, with that offset."""
+        with self._lock:
+            return {key: lane.polled for key, lane in self._lanes.items() if lane.broken}
+
+    def admit(self, admissions: Sequence[Admission], *, slots: Iterable[int]) -> None:
+        """Read these partitions from now on; with them, all partitions of `slots` are found."""
+        with self._lock:
+            wanted = [admission for admission in admissions if slot_of(admission.topic, admission.partition) in self._slots]
+            for admission in wanted:
+                self._add(admission)
+            if wanted:
+                starts = {(a.topic, a.partition): BEGINNING if a.start is None else a.start for a in wanted}
+                self._reading().assign(starts)
+            for slot in self._slots.keys() & set(slots):
+                self._forget_vanished(slot)
+
+    def drop(self, keys: Iterable[TopicPartitionKey]) -> None:
+        """Forget partitions that are gone, what is queued of them included."""
+        with self._lock:
+            self._remove(keys)
+
+    def restart(self, key: TopicPartitionKey, log_start: int, log_end: int) -> None:
+        """Read a broken partition again: from where it was, or from the first record when Kafka has that offset no more."""
+        with self._lock:
+            lane = self._lanes.get(key)
+            if lane is None:
+                return
+            start = lane.polled
+            if not log_start <= start <= log_end:
+                note_lost(self._status, *key, start, log_start)
+                lane.polled, start = log_start, BEGINNING
+                lane.taken = lane.taken if lane.records else log_start
+            lane.broken = lane.paused = False
+            self._reading().unassign([key])
+            self._reading().assign({key: start})
+
+    def fail(self, error: BaseException) -> None:
+        """Let the next `take` raise an error that no retry cures."""
+        self._failure = error
+
+    # --- within the lock -----------------------------------------------------------------------------------------
+
+    def _reading(self) -> PartitionReader:
+        if self._reader is None:
+            self._reader = self._open_reader()
+        return self._reader
+
+    def _add(self, admission: Admission) -> None:
+        key = (admission.topic, admission.partition)
+        slot = slot_of(*key)
+        start = admission.log_start if admission.start is None else admission.start
+        lane = Lane(admission.topic, admission.partition, admission.topic_id, slot, start, start, admission.end)
+        self._lanes[key] = lane
+        self._slots[slot].append(lane)
+        self._recovered[slot].pop(state_key(*key), None)
+
+    def _forget_vanished(self, slot: int) -> None:
+        """Leave behind what the recovery store remembers and Kafka, or the choice of tables, has no more."""
+        self._listed.add(slot)
+        for name in self._recovered[slot]:
+            topic, _, partition = name.rpartition("-")
+            self._status.vanished(topic, int(partition))
+        self._recovered[slot] = {}
+
+    def _remove(self, keys: Iterable[TopicPartitionKey]) -> None:
+        gone = [self._lanes.pop(key) for key in keys if key in self._lanes]
+        for lane in gone:
+            if lane.slot in self._slots:
+                self._slots[lane.slot].remove(lane)
+        if gone and self._reader is not None:
+            self._reader.unassign([lane.key for lane in gone])
+
+    def _close(self) -> None:
+        if self._reader is not None:
+            self._reader.close(self._to_commit)
+            self._reader = None
+            self._to_commit = {}
+
+    def _at_end(self, lane: Lane) -> bool:
+        if lane.end is None:
+            return True
+        if lane.records:
+            return False
+        if lane.polled < lane.end and self._reader is not None:
+            # Control records and compaction move the position without a record to show for it.
+            lane.polled = max(lane.polled, self._reader.positions([lane.key]).get(lane.key, -1))
+        return lane.polled >= lane.end
+
+    def _gather(self, slot: int, lanes: list[Lane]) -> Batch[Record] | None:
+        items: list[Record] = []
+        positions = []
+        for lane in lanes:
+            room = self._limits.batch_records - len(items)
+            if lane.records and room > 0:
+                items.extend(lane.records[:room])
+                del lane.records[:room]
+                lane.taken = items[-1].offset + 1
+                positions.append(lane.position)
+        if not items:
+            return None
+        self._resume(lanes)
+        return Batch(slot=slot, items=items, positions=positions)
+
+    def _poll(self) -> None:
+        now = time.monotonic()
+        if self._reader is None or now < self._next_poll or self._is_full():
+            return
+        polled = self._reader.poll(self._poll_records)
+        if polled.messages:
+            self._status.working("kafka")
+            self._queue(polled.messages)
+            self._pause()
+        else:
+            self._next_poll = now + IDLE_POLL_SECONDS
+        for key in (*polled.offset_lost, *polled.vanished):
+            if key in self._lanes:
+                self._lanes[key].broken = True
+                self.needs_watcher.set()
+        for trouble in polled.troubles:
+            self._status.trouble("kafka", trouble)
+
+    def _queue(self, messages: list[Message]) -> None:
+        lanes = self._lanes
+        for message in messages:
+            lane = lanes.get((message.topic(), message.partition()))  # type: ignore[arg-type]  # never None on a record
+            if lane is not None:
+                offset: int = message.offset()  # type: ignore[assignment]
+                lane.records.append(
+                    Record(lane.topic, lane.partition, offset, message.timestamp()[1], message.key(), message.value())
+                )
+                lane.polled = offset + 1
+        sample = messages[:: max(1, len(messages) // 32)]
+        average = sum(len(message) for message in sample) // len(sample) + 100
+        self._poll_records = max(1, min(self._limits.batch_records, self._limits.batch_bytes // average))
+
+    def _queue_limit(self) -> int:
+        return self._limits.queue_records * self._poll_records // self._limits.batch_records
+
+    def _is_full(self) -> bool:
+        return sum(len(lane.records) for lane in self._lanes.values()) > 2 * self._queue_limit()
+
+    def _pause(self) -> None:
+        for lanes in self._slots.values():
+            if lanes and sum(len(lane.records) for lane in lanes) > self._queue_limit():
+                full = [lane for lane in lanes if not lane.paused]
+                self._reading().pause([lane.key for lane in full])
+                for lane in full:
+                    lane.paused = True
+
+    def _resume(self, lanes: list[Lane]) -> None:
+        paused = [lane for lane in lanes if lane.paused]
+        if paused and sum(len(lane.records) for lane in lanes) <= self._queue_limit() // 2:
+            self._reading().resume([lane.key for lane in paused])
+            for lane in paused:
+                lane.paused = False
+
+
+def note_lost(status: Status, topic: str, partition: int, wanted: int, log_start: int) -> None:
+    """Say what is missing when a log starts behind the offset that is wanted, or ends before it."""
+    if wanted < log_start:
+        status.lost(LostRange(topic, partition, wanted, log_start))
+    else:
+        log.warning("log ends before our offset, read again", topic=topic, partition=partition, offset=wanted)

@@ -1,0 +1,53 @@
+"""The wish to stop: asked for once, the sources end and everything drains; asked for twice, or too slow, the process ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType
+
+import structlog
+
+EXIT_NOT_DRAINED = 1
+log = structlog.get_logger("stop")
+
+
+class Stop:
+    """A flag that sources look at. Ending the process hard is always safe: offsets follow what is committed."""
+
+    def __init__(self, grace_seconds: float = 25.0) -> None:
+        self.grace_seconds = grace_seconds
+        self._requested = threading.Event()
+        self._drained = threading.Event()
+
+    @property
+    def requested(self) -> bool:
+        return self._requested.is_set()
+
+    def request(self) -> None:
+        """Let the sources end; give up when they have not drained within the grace."""
+        if not self._requested.is_set():
+            self._requested.set()
+            threading.Thread(target=self._give_up_late, name="stop-grace", daemon=True).start()
+
+    def drained(self) -> None:
+        """Say that everything has ended well, so that no grace runs any more."""
+        self._drained.set()
+
+    def on_signals(self) -> None:
+        """Take SIGTERM and SIGINT as the wish to stop. Only the main thread may set handlers; elsewhere this does nothing."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.requested:
+            os._exit(EXIT_NOT_DRAINED)
+        os.write(2, f"{signal.Signals(number).name}: draining, once more to end at once\n".encode())
+        self.request()
+
+    def _give_up_late(self) -> None:
+        if not self._drained.wait(self.grace_seconds):
+            log.error("not drained within the grace, giving up; nothing is lost", grace_seconds=self.grace_seconds)
+            os._exit(EXIT_NOT_DRAINED)
