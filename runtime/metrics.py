@@ -1,0 +1,103 @@
+"""The metrics of a process, in one registry that a function makes; `docs/metrics.md` lists each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from runtime.logs import get_logger
+from runtime.settings import HttpSettings
+
+_LATENCY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
+_BATCH_ROWS = (1, 10, 50, 100, 500, 1_000, 2_500, 5_000, 10_000, 25_000)
+
+
+class CircuitState(IntEnum):
+    """The values of `cdc_circuit_breaker_state`."""
+
+    CLOSED = 0
+    HALF_OPEN = 1
+    OPEN = 2
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Every metric, named as exposed but for `cdc_`. A table's label is `keyspace.table`."""
+
+    registry: CollectorRegistry
+    events_processed: Counter
+    replication_latency_seconds: Histogram
+    replication_lag_seconds: Gauge
+    error: Counter
+    dlq_size: Gauge
+    checkpoint_age_seconds: Gauge
+    postgres_batch_size: Histogram
+    circuit_breaker_state: Gauge
+    events_skipped: Counter
+    retention_lost: Counter
+    replays_refused: Counter
+    table_halted: Gauge
+    values_rounded: Counter
+    rows_expired: Counter
+    retries: Counter
+
+
+def create_metrics() -> Metrics:
+    """Return new metrics in a registry of their own."""
+    registry = CollectorRegistry()
+
+    def counter(name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"cdc_{name}", text, labels, registry=registry)
+
+    def gauge(name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"cdc_{name}", text, labels, registry=registry)
+
+    def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"cdc_{name}", text, labels, buckets=buckets, registry=registry)
+
+    return Metrics(
+        registry=registry,
+        events_processed=counter("events_processed", "Events applied or found to change nothing.", "table", "worker_id"),
+        replication_latency_seconds=histogram(
+            "replication_latency_seconds", "From the write in Cassandra to the commit in PostgreSQL.", _LATENCY_SECONDS, "table"
+        ),
+        replication_lag_seconds=gauge(
+            "replication_lag_seconds", "Age of the newest committed write, 0 when caught up.", "table"
+        ),
+        error=counter("error", "Errors by class, of records and of servers.", "table", "error_type"),
+        dlq_size=gauge("dlq_size", "Dead letters that this process has written.", "table"),
+        checkpoint_age_seconds=gauge(
+            "checkpoint_age_seconds",
+            "Time since the offset of the partition last moved or was at the end.",
+            "table",
+            "partition",
+        ),
+        postgres_batch_size=histogram("postgres_batch_size", "Rows of one transaction.", _BATCH_ROWS, "table"),
+        circuit_breaker_state=gauge("circuit_breaker_state", "0 closed, 1 half open, 2 open.", "service"),
+        events_skipped=counter("events_skipped", "Events or parts of them left out on purpose.", "table", "reason"),
+        retention_lost=counter("retention_lost", "Records that retention deleted before they were read.", "topic", "partition"),
+        replays_refused=counter("replays_refused", "Records older than what was purged, kept for verification.", "table"),
+        table_halted=gauge("table_halted", "1 while a table waits for an operator.", "table"),
+        values_rounded=counter("values_rounded", "Values rounded to what PostgreSQL can hold.", "table", "column"),
+        rows_expired=counter("rows_expired", "Rows and cells that the sweep removed from sight.", "table"),
+        retries=counter("retries", "Attempts repeated because a server did not do its part.", "service"),
+    )
+
+
+@cache
+def process_metrics() -> Metrics:
+    """Return the metrics of this process, made at the first call."""
+    return create_metrics()
+
+
+def serve_metrics(settings: HttpSettings, metrics: Metrics) -> None:
+    """Answer `/metrics` on a thread of its own; a port that is taken costs the metrics, not the mirror."""
+    if settings.port == 0:
+        return
+    try:
+        start_http_server(settings.port, settings.host, metrics.registry)
+    except OSError as error:
+        get_logger("metrics").warning("metrics_not_served", port=settings.port, reason=error.strerror)
