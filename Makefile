@@ -1,0 +1,42 @@
+# From a fresh clone only Python 3.11 or 3.12 (with venv) and make are needed; each target does its own set-up.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-long lint format bench lock clean
+
+BIN := .venv/bin
+ARGS ?=
+
+help: ## list the targets
+	@echo 'make TARGET [ARGS="..."]'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-10s %s\n", $$1, $$2 }'
+
+setup: ## make .venv with the locked packages; quick when that is done
+	@sh .ci/setup
+
+demo: setup ## mirror recorded events into a real PostgreSQL and compare (KEEP=1: leave it running)
+	@$(BIN)/cassmirror demo $(ARGS)
+
+test: setup lint ## lint, then all tests but the long ones
+	$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+test-long: setup ## all tests, the long ones included (SEED=n repeats a run)
+	CASSMIRROR_LONG=1 $(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## ruff, mypy --strict, and the one way of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+format: setup ## let ruff write the layout
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## rows a second of the whole flow against the ceiling of this machine
+	$(BIN)/python -m bench $(ARGS)
+
+lock: ## write requirements.lock anew (needs uv)
+	$$(command -v $(BIN)/uv || command -v uv) pip compile --universal --generate-hashes --no-emit-index-url --no-annotate \
+		--no-header --python-version 3.11 --extra dev pyproject.toml --output-file requirements.lock
+
+clean: ## remove .venv and all that tools have left
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
