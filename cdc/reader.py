@@ -1,0 +1,51 @@
+"""All that is needed to read the events of one table, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from cdc.envelope import Envelope, EnvelopeDecoder
+from cdc.errors import UnsupportedType
+from cdc.event import Record, Skip
+from cdc.interpret import Interpreter
+from cdc.key_columns import CodecOf
+from cdc.schema import Table
+
+
+class TableReader:
+    """Reads the events of one table. Raises `UnsupportedType` for a table that cannot be mirrored."""
+
+    def __init__(self, table: Table, codec_of: CodecOf) -> None:
+        if table.is_counter:
+            raise UnsupportedType(f"{table.full_name} is a counter table: its writes make no events")
+        decoder = EnvelopeDecoder(table, lambda cql: codec_of(cql).wire)
+        self.table = table
+        self.full_name = table.full_name
+        self.decode = decoder.decode
+        self.interpret = Interpreter(table, decoder.attributes, codec_of)
+        static = {column.name for column in table.static}
+        self._ignored = [
+            (attribute, Skip.STATIC_CELL if name in static else Skip.DROPPED_CELL)
+            for name, attribute in decoder.attributes.items()
+            if name in static or name in table.dropped_columns
+        ]
+        self.has_ignored = bool(self._ignored)
+
+    def ignored_cells(self, envelope: Envelope[Any]) -> Iterator[Skip]:
+        """Yield the reason of each written cell that the change will not have."""
+        for attribute, reason in self._ignored:
+            cell = getattr(envelope.after, attribute)
+            if cell is not None and cell.value is not None:
+                yield reason
+
+
+class Event(msgspec.Struct, gc=False):
+    """One decoded record."""
+
+    record: Record
+    reader: TableReader
+    envelope: Envelope[Any]
+    fingerprint: bytes

@@ -1,0 +1,32 @@
+"""Maps events to changes: row states and range deletions with values as PostgreSQL takes them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from cdc.event import Batch, Change, Record, Skip
+from cdc.reader import Event
+from operators.attempt import attempt
+
+STAGE: Final = "map_types"
+
+
+def map_types(batch: Batch[Event]) -> Batch[Change]:
+    """Map each event by the rules of its table; those that change nothing are counted."""
+    skipped: Counter[tuple[str, Skip]] = batch.skipped
+
+    def change(event: Event) -> Change | None:
+        reader = event.reader
+        outcome = reader.interpret(event.envelope)
+        if isinstance(outcome, Skip):
+            skipped[reader.full_name, outcome] += 1
+            return None
+        return Change(reader.table, outcome, event.record, event.fingerprint)
+
+    changes = attempt(STAGE, change, batch.items, batch.rejected, _origin)
+    return Batch(batch.slot, changes, batch.positions, batch.rejected, skipped)
+
+
+def _origin(event: Event) -> tuple[Record, str]:
+    return event.record, event.reader.full_name

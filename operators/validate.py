@@ -1,0 +1,34 @@
+"""Refuses events that contradict their topic or that no rule covers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cdc.errors import UnexpectedEnvelope, ValueOutOfRange
+from cdc.event import Batch, Record
+from cdc.reader import Event
+from operators.attempt import attempt
+
+STAGE: Final = "validate"
+_LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
+
+
+def validate(batch: Batch[Event]) -> Batch[Event]:
+    """Check the table, the op and the write timestamp of each event; its columns the decoder has checked."""
+    events = attempt(STAGE, _checked, batch.items, batch.rejected, origin)
+    return Batch(batch.slot, events, batch.positions, batch.rejected, batch.skipped)
+
+
+def _checked(event: Event) -> Event:
+    source, table = event.envelope.source, event.reader.table
+    if source.table != table.name or source.keyspace != table.keyspace:
+        raise UnexpectedEnvelope(f"an event of {source.keyspace}.{source.table} in the topic of {table.full_name}")
+    if not _LOWEST <= source.ts_us <= _HIGHEST:
+        raise ValueOutOfRange(f"the write timestamp {source.ts_us} does not fit in 64 bits")
+    event.reader.interpret.check_operation(event.envelope)
+    return event
+
+
+def origin(event: Event) -> tuple[Record, str]:
+    """Return an event's record and table."""
+    return event.record, event.reader.full_name
