@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
 from cdc.event import Batch, Position, Record
 from operators.source_start import SlotState, recovered_position, state_key
 from operators.source_topics import slot_of
 from runtime.kafka.reader import BEGINNING, PartitionReader
 from runtime.kafka.scout import TopicPartitionKey
+from runtime.logs import get_logger
 from runtime.progress import Progress
 from runtime.status import LostRange, Status
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMIT_EVERY_SECONDS: Final = 1.0
 IDLE_POLL_SECONDS: Final = 0.002  # 64 idle slots ask more often than an empty reader is worth asking
-log = structlog.get_logger("source")
+log = get_logger("source")
 
 
 @dataclass(frozen=True)

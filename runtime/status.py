@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import structlog
+from runtime.logs import get_logger
+from runtime.metrics import process_metrics
 
-log = structlog.get_logger("status")
+log = get_logger("status")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Status:
                 lost_records=facts.lost_records + lost.records,
             )
         )
+        process_metrics().retention_lost.labels(lost.topic, str(lost.partition)).inc(lost.records)
         log.error(
             "records lost to retention, their table needs verification",
             topic=lost.topic,

@@ -7,10 +7,10 @@ import signal
 import threading
 from types import FrameType
 
-import structlog
+from runtime.logs import get_logger
 
 EXIT_NOT_DRAINED = 1
-log = structlog.get_logger("stop")
+log = get_logger("stop")
 
 
 class Stop:
