@@ -1,16 +1,22 @@
-"""Find the account that a server runs as, since PostgreSQL refuses root, and the places that account can reach."""
+"""Find the account for a server that refuses root, and places which that account can reach."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pwd
+import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from cdc.errors import ServiceFailed
+from runtime.embedded import locks
 
 _UNPRIVILEGED = "nobody"
+# Where root keeps what another account must reach, when the place that was asked for is closed to others.
+SHARED_HOME = Path("/var/lib/cassmirror")
+_ORIGIN = "moved-from"
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,11 @@ def server_account() -> Account | None:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def first_barrier(path: Path, account: Account | None) -> Path | None:
-    """Return the first directory on the way to `path` that the account may not pass, `None` if the way is free."""
-    if account is None:
-        return None
-    place = path.absolute()
-    return next((step for step in reversed(place.resolve().parents) if step.exists() and not _passable(step, account)), None)
+def reachable(path: Path, account: Account | None) -> bool:
+    """Tell whether the account may pass through every directory on the way to `path`, and through itself if it is one."""
+    place = path.resolve()
+    steps = [*place.parents, *([place] if place.is_dir() else [])]
+    return account is None or all(_passable(step, account) for step in steps if step.exists())
 
 
 def _passable(directory: Path, account: Account) -> bool:
@@ -52,8 +57,39 @@ def _passable(directory: Path, account: Account) -> bool:
     return bool(status.st_mode & stat.S_IXOTH)
 
 
+def make_reachable(wanted: Path, account: Account | None, *, shared_home: Path = SHARED_HOME) -> Path:
+    """Make the directory, or one that stands for it under `shared_home` if the account cannot reach it; return which.
+
+    A substitute lives as long as the directory it stands for: the next call after that one is gone removes it.
+    """
+    if not wanted.exists():
+        wanted.mkdir(parents=True)
+        if account is not None:
+            wanted.chmod(0o711)  # others pass through; what is secret has mode 0600
+    if reachable(wanted, account):
+        return wanted
+    _remove_orphans(shared_home)
+    substitute = shared_home / hashlib.sha256(str(wanted.resolve()).encode()).hexdigest()[:16]
+    for directory in (shared_home, substitute):
+        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+    (substitute / _ORIGIN).write_text(str(wanted.resolve()))
+    if not reachable(substitute, account):
+        raise ServiceFailed(
+            f"{account.name if account else 'the server'} may enter neither {wanted} nor {substitute}",
+            hint="choose a state directory that every user can enter, or run as an ordinary user",
+        )
+    return substitute
+
+
+def _remove_orphans(shared_home: Path) -> None:
+    for origin in shared_home.glob(f"*/{_ORIGIN}"):
+        in_use = any(locks.is_held(lock) for lock in origin.parent.glob("*.lock"))
+        if not in_use and not Path(origin.read_text()).exists():
+            shutil.rmtree(origin.parent, ignore_errors=True)
+
+
 def give(path: Path, account: Account | None) -> None:
-    """Make the account the owner of a directory and all in it."""
+    """Make the account the owner of a file, or of a directory and all in it."""
     if account is None:
         return
     for place in (path, *path.rglob("*")):

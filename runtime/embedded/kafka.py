@@ -12,11 +12,12 @@ from pathlib import Path
 
 from cdc.errors import ServiceFailed
 from runtime.embedded import ports
+from runtime.embedded.capacity import MIB
 from runtime.embedded.jars import ensure
 from runtime.embedded.java import class_path, java, java_environment
-from runtime.embedded.process import Command, ServerProcess
+from runtime.embedded.process import Launch
+from runtime.embedded.server import Server
 
-_READY_TIMEOUT_S = 120.0
 _READY_LINE = b"Kafka Server started"
 # Paths in the file are relative to the state directory: no character of the user's paths can break the format.
 _PROPERTIES = """\
@@ -49,73 +50,47 @@ log.retention.hours=168
 _DATA, _PARTIAL = "data", "data.partial"
 
 
-class KafkaServer:
-    """A broker of our own on loopback; its ports stay the same across restarts while they are free."""
+class KafkaServer(Server):
+    """A broker of our own, reached without a password."""
+
+    name = "kafka"
+    disk_bytes = 512 * MIB
+    memory_bytes = 512 * MIB
 
     def __init__(
         self, state_dir: Path, *, port: int | None = None, partitions: int = 3, heap: str = "384m", settings: str = ""
     ) -> None:
         """`partitions` is the default of topics created on first use; `settings` are more lines of server.properties."""
-        self.state_dir = state_dir.absolute()
-        self._wanted_port = port
+        super().__init__(state_dir, port=port)
         self._partitions = partitions
         self._heap = heap
         self._settings = settings
-        self._process: ServerProcess | None = None
-        self.port: int | None = None
         self._controller_port = 0
         self._log_start = 0
 
     @property
     def bootstrap_servers(self) -> str:
         """The address for clients."""
-        if self.port is None:
-            raise ServiceFailed("Kafka is not started", hint="call start() first")
-        return f"{ports.LOOPBACK}:{self.port}"
+        return self.host_port
 
     @property
-    def pid(self) -> int | None:
-        """The broker's process id while it runs."""
-        return self._process.pid if self._process is not None else None
+    def address(self) -> str:
+        """The same as `bootstrap_servers`."""
+        return self.bootstrap_servers
 
-    def running(self) -> bool:
-        """Tell whether the broker's process is there."""
-        return self._process is not None and self._process.running()
+    def prepare(self) -> None:
+        """Download the jars if they are not there."""
+        ensure(self.name)
 
-    def start(self) -> None:
-        """Format the storage the first time, start the broker and wait until it serves."""
-        if self.running():
-            return
-        jars = ensure("kafka")
-        self.state_dir.mkdir(parents=True, exist_ok=True)
-        process = ServerProcess(Command("kafka", (), self.state_dir))
-        process.lock()
-        try:
-            self.port = ports.choose(self.state_dir / "port", wanted=self._wanted_port, name="Kafka")
-            self._controller_port = ports.choose(self.state_dir / "controller-port", name="Kafka's controller")
+    def _launch(self) -> Launch:
+        jars = ensure(self.name)
+        self._controller_port = ports.choose(self.state_dir / "controller-port", name="Kafka's controller")
+        if not (self.state_dir / _DATA).exists():
             self._format(jars)
-            process.command = Command("kafka", self._argv(jars), self.state_dir, env=java_environment())
-            self._log_start = _size(process.command.log)
-            process.start()
-            process.wait_ready(self._ready, _READY_TIMEOUT_S)
-        except BaseException:
-            process.stop()
-            raise
-        self._process = process
-
-    def stop(self) -> None:
-        """Stop the broker, which writes out what it holds."""
-        if self._process is not None:
-            self._process.stop()
-
-    def kill(self) -> None:
-        """Kill the broker with SIGKILL, as a crash would."""
-        if self._process is not None:
-            self._process.kill()
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        return Launch(self._argv(jars), env=java_environment())
 
     def _format(self, jars: Sequence[Path]) -> None:
-        if (self.state_dir / _DATA).exists():
-            return
         # A formatting that was cut off must not be taken for a storage: the name appears when it is whole.
         shutil.rmtree(self.state_dir / _PARTIAL, ignore_errors=True)
         properties = self._write_properties("format.properties", _PARTIAL)
@@ -147,11 +122,7 @@ class KafkaServer:
 
     def _ready(self) -> bool:
         """Look for the line the broker writes once it takes requests: its port is open earlier than that."""
-        with suppress(FileNotFoundError), (self.state_dir / "kafka.log").open("rb") as log:
+        with suppress(FileNotFoundError), self.log.open("rb") as log:
             log.seek(self._log_start)
             return _READY_LINE in log.read()
         return False
-
-
-def _size(log: Path) -> int:
-    return log.stat().st_size if log.exists() else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 from cdc.errors import ServiceFailed
 
 LOOPBACK = "127.0.0.1"
+# Below the ports that systems give to outgoing connections, one of which could take ours while a server restarts.
+_RANGE = range(15_000, 32_000)
+_TRIES = 200
 
 
 def is_free(port: int) -> bool:
@@ -22,15 +26,6 @@ def is_free(port: int) -> bool:
         return True
 
 
-def answers(port: int) -> bool:
-    """Tell whether something accepts connections on the port."""
-    try:
-        socket.create_connection((LOOPBACK, port), 1).close()
-    except OSError:
-        return False
-    return True
-
-
 def choose(memory: Path, *, wanted: int | None = None, name: str) -> int:
     """Return the wanted port, else the one remembered in the file if it is free, else any free one; remember it.
 
@@ -41,7 +36,7 @@ def choose(memory: Path, *, wanted: int | None = None, name: str) -> int:
             f"port {wanted} on {LOOPBACK}, wanted for {name}, is taken by another program",
             hint="end that program, name another port, or name none to get a free one",
         )
-    port = wanted or _remembered(memory) or _any_free()
+    port = wanted or _remembered(memory) or _any_free(name)
     memory.write_text(f"{port}\n")
     return port
 
@@ -53,7 +48,8 @@ def _remembered(memory: Path) -> int | None:
     return None
 
 
-def _any_free() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+def _any_free(name: str) -> int:
+    for port in random.sample(_RANGE, _TRIES):
+        if is_free(port):
+            return port
+    raise ServiceFailed(f"no free port for {name} on {LOOPBACK}", hint=f"end programs that listen on ports of {_RANGE}")

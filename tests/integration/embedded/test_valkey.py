@@ -18,7 +18,7 @@ def test_a_value_comes_back(valkey_server: ValkeyServer) -> None:
 
 def test_without_the_password_nobody_gets_in(valkey_server: ValkeyServer) -> None:
     with (
-        redis.Redis(port=valkey_server.port or 0, retry=Retry(NoBackoff(), 0)) as client,
+        redis.Redis(port=valkey_server.port, retry=Retry(NoBackoff(), 0)) as client,
         pytest.raises(redis.AuthenticationError),
     ):
         client.get("a")
