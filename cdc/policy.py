@@ -71,7 +71,7 @@ _ACTIONS: tuple[tuple[type[CassmirrorError], Action], ...] = (
 )
 
 
-def judge_sqlstate(sqlstate: str | None) -> Verdict:
+def verdict_for_sqlstate(sqlstate: str | None) -> Verdict:
     """Return what follows from PostgreSQL's error code; None is a connection that broke without one.
 
     Only errors of the statements that carry a batch's data are to be judged so (COPY, merge, tombstones); from any other
@@ -82,14 +82,19 @@ def judge_sqlstate(sqlstate: str | None) -> Verdict:
     return _CODES.get(sqlstate) or _CLASSES.get(sqlstate[:2], _SERVER)
 
 
-def judge(error: BaseException) -> Verdict:
+def action_for_sqlstate(sqlstate: str | None) -> Action:
+    """Return the action alone; see `verdict_for_sqlstate`."""
+    return verdict_for_sqlstate(sqlstate).action
+
+
+def verdict_for(error: BaseException) -> Verdict:
     """Return what follows from any error: ours by class, a driver's by its `sqlstate`, the operating system's is retried."""
     if isinstance(error, CassmirrorError):
         return Verdict(_action_of(error), error.hint or "look at the log")
     if isinstance(error, MemoryError) or not isinstance(error, Exception):
         return _ENDING
     if hasattr(error, "sqlstate"):
-        return judge_sqlstate(error.sqlstate)
+        return verdict_for_sqlstate(error.sqlstate)
     if isinstance(error, OSError):
         return Verdict(Action.RETRY, "check the network, the disk and the addresses in the settings")
     return _BUG
