@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+import redis
+
 from cdc.ddl import read_ddl
-from cdc.errors import SchemaError, SettingsError
+from cdc.errors import RedisUnavailable, SchemaError, SettingsError
 from cdc.schema import Schema, Table
 from runtime.logs import get_logger
-from runtime.settings import Settings
+from runtime.settings import RedisSettings, Settings
 
 _log = get_logger("catalog")
 
@@ -52,3 +54,16 @@ def is_wanted(table: Table, patterns: tuple[str, ...]) -> bool:
     if table.keyspace == "system" or table.keyspace.startswith("system_"):
         return False
     return not patterns or any(fnmatchcase(table.full_name, pattern) for pattern in patterns)
+
+
+def ping_cache(settings: RedisSettings) -> None:
+    """Return when Redis answers, or none is set. Raises `RedisUnavailable`."""
+    if settings.url is None:
+        return
+    timeout = settings.timeout_seconds
+    try:
+        url = settings.url.get_secret_value()
+        with redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout) as cache:
+            cache.ping()
+    except (redis.RedisError, ValueError) as error:
+        raise RedisUnavailable(f"Redis does not answer: {error}") from error

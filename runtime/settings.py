@@ -84,9 +84,9 @@ class KafkaSettings(_Section):
         default_factory=dict, description="Further librdkafka options (TLS, SASL) as a JSON object or TOML table."
     )
 
-    def librdkafka_options(self) -> dict[str, str]:
-        """Return `bootstrap.servers` and the extra options, secrets in the clear: for clients, never for logs."""
-        return {"bootstrap.servers": self.bootstrap_servers} | {name: v.get_secret_value() for name, v in self.extra.items()}
+    def properties(self) -> dict[str, str]:
+        """Return the extra options with secrets in the clear: for clients, never for logs."""
+        return {name: value.get_secret_value() for name, value in self.extra.items()}
 
 
 class PostgresSettings(_Section):
@@ -296,7 +296,7 @@ class Settings(BaseSettings):
         tree: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
         tree["postgres"]["dsn"] = mask_address(self.postgres.dsn.get_secret_value())
         tree["redis"]["url"] = mask_address(self.redis.url.get_secret_value()) if self.redis.url else None
-        tree["kafka"]["extra"] = mask_options({name: value.get_secret_value() for name, value in self.kafka.extra.items()})
+        tree["kafka"]["extra"] = mask_options(self.kafka.properties())
         return tree
 
 
