@@ -57,15 +57,21 @@ def _passable(directory: Path, account: Account) -> bool:
     return bool(status.st_mode & stat.S_IXOTH)
 
 
+def make_directory(path: Path, account: Account | None) -> None:
+    """Make the directory if it is not there, passable for the account."""
+    if path.exists():
+        return
+    path.mkdir(parents=True)
+    if account is not None:
+        path.chmod(0o711)  # others pass through; what is secret has mode 0600
+
+
 def make_reachable(wanted: Path, account: Account | None, *, shared_home: Path = SHARED_HOME) -> Path:
     """Make the directory, or one that stands for it under `shared_home` if the account cannot reach it; return which.
 
     A substitute lives as long as the directory it stands for: the next call after that one is gone removes it.
     """
-    if not wanted.exists():
-        wanted.mkdir(parents=True)
-        if account is not None:
-            wanted.chmod(0o711)  # others pass through; what is secret has mode 0600
+    make_directory(wanted, account)
     if reachable(wanted, account):
         return wanted
     _remove_orphans(shared_home)

@@ -1,0 +1,20 @@
+"""Turn the addresses of services into settings for the shell, and into something that may be shown."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+
+_SETTINGS = {"kafka": "CDC_KAFKA__BOOTSTRAP_SERVERS", "postgres": "CDC_POSTGRES__DSN", "valkey": "CDC_REDIS__URL"}
+_PASSWORD = re.compile(r"(?<=:)[^:/@]+(?=@)")
+
+
+def environment_lines(addresses: Mapping[str, str]) -> list[str]:
+    """Return `export` lines that point cassmirror at the services."""
+    return [f"export {_SETTINGS[name]}={shlex.quote(address)}" for name, address in sorted(addresses.items())]
+
+
+def without_password(address: str) -> str:
+    """Return the address with its password masked."""
+    return _PASSWORD.sub("***", address)

@@ -1,0 +1,167 @@
+"""Start and stop several embedded services together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TypeVar
+
+import psutil  # type: ignore[import-untyped]
+
+from cdc.errors import ServiceFailed
+from runtime.embedded import locks, services_file
+from runtime.embedded.accounts import make_directory, server_account
+from runtime.embedded.capacity import require_memory
+from runtime.embedded.kafka import KafkaServer
+from runtime.embedded.postgres import PostgresServer
+from runtime.embedded.server import Server
+from runtime.embedded.valkey import ValkeyServer
+
+# In the order of starting; they are stopped the other way round.
+ALL = ("postgres", "valkey", "kafka")
+_ServerT = TypeVar("_ServerT", bound=Server)
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """What is known about one service."""
+
+    name: str
+    running: bool
+    pid: int | None = None
+    address: str = ""
+    memory_bytes: int = 0
+    log: str = ""
+
+
+class EmbeddedServices:
+    """The wanted servers, each in its part of one state directory; a context manager that starts and stops them.
+
+    `durable=False` is for tests, see PostgresServer. `ports` fixes the port of a service by its name.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        wanted: Sequence[str] = ALL,
+        *,
+        durable: bool = True,
+        ports: Mapping[str, int] | None = None,
+    ) -> None:
+        self.state_dir = state_dir.absolute()
+        fixed = dict(ports or {})
+        make: dict[str, Callable[[Path], Server]] = {
+            "postgres": lambda place: PostgresServer(place, port=fixed.get("postgres"), durable=durable),
+            "valkey": lambda place: ValkeyServer(place, port=fixed.get("valkey")),
+            "kafka": lambda place: KafkaServer(place, port=fixed.get("kafka")),
+        }
+        unknown = sorted((set(wanted) | set(fixed)) - set(ALL))
+        if unknown:
+            raise ServiceFailed(f"no such service: {', '.join(unknown)}", hint=f"there are {', '.join(ALL)}")
+        self.servers = tuple(make[name](self.state_dir / name) for name in ALL if name in wanted)
+        self._lock: IO[str] | None = None
+
+    @property
+    def postgres(self) -> PostgresServer:
+        """The PostgreSQL among them."""
+        return self._server(PostgresServer)
+
+    @property
+    def kafka(self) -> KafkaServer:
+        """The broker among them."""
+        return self._server(KafkaServer)
+
+    @property
+    def valkey(self) -> ValkeyServer:
+        """The Valkey among them."""
+        return self._server(ValkeyServer)
+
+    def __enter__(self) -> EmbeddedServices:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start all at once, wait until all serve, and write `services.json`; if one fails, the others are stopped."""
+        make_directory(self.state_dir, server_account())
+        self._lock = locks.take(self.state_dir / services_file.LOCK_NAME, "services")
+        try:
+            require_memory(sum(server.memory_bytes for server in self.servers), " and ".join(s.name for s in self.servers))
+            for server in self.servers:
+                server.prepare()
+            self._start_all()
+            services_file.write(self.state_dir, self._entries())
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop all, in the opposite order; idempotent."""
+        for server in reversed(self.servers):
+            server.stop()
+        services_file.remove(self.state_dir)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def status(self) -> list[ServiceStatus]:
+        """Look at each of the servers now."""
+        return [_look(server.name, server.pid, server) for server in self.servers]
+
+    def _start_all(self) -> None:
+        with ThreadPoolExecutor(len(self.servers) or 1) as pool:
+            starts = [pool.submit(server.start) for server in self.servers]
+            try:
+                for start in starts:
+                    start.result()
+            except BaseException:
+                self._stop_starting(starts)
+                raise
+
+    def _stop_starting(self, starts: Sequence[Future[None]]) -> None:
+        # A start that has no process yet has nothing to stop: ask again until all starts have come to their end.
+        while wait(starts, timeout=0.2).not_done:
+            for server in self.servers:
+                server.stop()
+
+    def _entries(self) -> tuple[services_file.ServiceEntry, ...]:
+        return tuple(
+            services_file.ServiceEntry(server.name, server.pid or 0, server.address, str(server.log)) for server in self.servers
+        )
+
+    def _server(self, kind: type[_ServerT]) -> _ServerT:
+        for server in self.servers:
+            if isinstance(server, kind):
+                return server
+        raise ServiceFailed(f"{kind.name} is not among the wanted services", hint="name it in `wanted`")
+
+
+def read_status(state_dir: Path) -> list[ServiceStatus]:
+    """Look at the services of a state directory from any process; those that do not run are listed as such."""
+    content = services_file.read(state_dir)
+    entries = {entry.name: entry for entry in content.services} if content else {}
+    return [
+        _look(name, entries[name].pid, entries[name]) if name in entries else ServiceStatus(name, running=False) for name in ALL
+    ]
+
+
+def _look(name: str, pid: int | None, known: Server | services_file.ServiceEntry) -> ServiceStatus:
+    try:
+        process = psutil.Process(pid or 0)
+        family = [process, *process.children(recursive=True)]
+        memory = sum(_resident(member) for member in family)
+    except psutil.NoSuchProcess:
+        return ServiceStatus(name, running=False, log=str(known.log))
+    return ServiceStatus(name, running=True, pid=pid, address=known.address, memory_bytes=memory, log=str(known.log))
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0
