@@ -49,6 +49,10 @@ class KafkaSource(FixedPartitionedSource[Keyed, SlotState]):
         self._slots = slots
         self._watching = False
 
+    def starts(self, slot: int) -> list[Position]:
+        """Return where this process began to read the slot: what dedupe may build on."""
+        return self._feed.starts(slot)
+
     def list_parts(self) -> list[str]:
         """Return all slots, whatever the shard."""
         return [slot_key(slot) for slot in range(SLOTS)]

@@ -96,6 +96,7 @@ class Feed:
         self._slots: dict[int, list[Lane]] = {}
         self._recovered: dict[int, SlotState] = {}
         self._listed: set[int] = set()
+        self._starts: dict[TopicPartitionKey, Position] = {}
         self._poll_records = self._limits.batch_records
         self._next_poll = 0.0
         self._next_commit = 0.0
@@ -175,6 +176,11 @@ class Feed:
                 self.needs_watcher.set()
                 self._close()
 
+    def starts(self, slot: int) -> list[Position]:
+        """Return where reading began, but for partitions read from the beginning: PostgreSQL holds what stands before."""
+        with self._lock:
+            return [start for key, start in self._starts.items() if slot_of(*key) == slot]
+
     # --- for the watcher -----------------------------------------------------------------------------------------
 
     def open_slots(self) -> set[int]:
@@ -229,6 +235,7 @@ class Feed:
             if not log_start <= start <= log_end:
                 note_lost(self._status, *key, start, log_start)
                 lane.polled, start = log_start, BEGINNING
+                self._starts.pop(key, None)
                 lane.taken = lane.taken if lane.records else log_start
             lane.broken = lane.paused = False
             self._reading().unassign([key])
@@ -251,6 +258,8 @@ class Feed:
         start = admission.log_start if admission.start is None else admission.start
         lane = Lane(admission.topic, admission.partition, admission.topic_id, slot, start, start, admission.end)
         self._lanes[key] = lane
+        if admission.start is not None:
+            self._starts[key] = lane.position
         self._slots[slot].append(lane)
         self._recovered[slot].pop(state_key(*key), None)
 
@@ -265,6 +274,7 @@ class Feed:
     def _remove(self, keys: Iterable[TopicPartitionKey]) -> None:
         gone = [self._lanes.pop(key) for key in keys if key in self._lanes]
         for lane in gone:
+            self._starts.pop(lane.key, None)
             if lane.slot in self._slots:
                 self._slots[lane.slot].remove(lane)
         if gone and self._reader is not None:

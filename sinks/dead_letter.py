@@ -22,7 +22,6 @@ from sinks.dead_letter_format import DeadLetter, compressed, dead_letter, encode
 PARTS: Final = [f"{slot:02d}" for slot in range(64)]
 RETRY_SECONDS: Final = (0.1, 0.5, 2.0, 5.0)
 TOPIC_CONFIG: Final = {
-    "max.message.bytes": str(LARGEST_RECORD),  # a letter is up to 2.4 times its record
     "retention.ms": "-1",  # a letter that Kafka deletes by itself is a lost event
     "cleanup.policy": "delete",
 }
@@ -56,6 +55,7 @@ class DeadLetterWriter:
         store_letter: StoreLetter,
         status: Status,
         *,
+        max_bytes: int = LARGEST_RECORD,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         open_producer: Callable[[KafkaClient, str], LetterProducer] = ConfirmingProducer,
         wait: Callable[[float], None] = time.sleep,
@@ -65,6 +65,7 @@ class DeadLetterWriter:
         self._topic = topic
         self._store_letter = store_letter
         self._status = status
+        self._topic_config = TOPIC_CONFIG | {"max.message.bytes": str(max_bytes)}
         self._now = now
         self._open_producer = open_producer
         self._wait = wait
@@ -146,7 +147,7 @@ class DeadLetterWriter:
         attempt = 0
         while True:
             try:
-                create_topic(self._client, self._topic, TOPIC_CONFIG)
+                create_topic(self._client, self._topic, self._topic_config)
             except KafkaUnavailable as error:
                 self._trouble(error)
                 self._wait(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
