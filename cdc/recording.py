@@ -9,7 +9,7 @@ import msgspec
 
 from cdc.event import Key, Record
 from cdc.recorded_values import comparable, expected_text
-from cdc.schema import Schema, Table
+from cdc.schema import Column, ColumnKind, Schema, Table
 
 Rows: TypeAlias = Mapping[Key, Sequence[str | None]]
 """Regular columns by primary key, as text, in the order of `Table.regular`."""
@@ -151,7 +151,14 @@ def _by_comparable_key(table: Table, rows: Rows) -> dict[str, tuple[Key, Sequenc
 
 
 def _comparable_key(table: Table, key: Sequence[str | None]) -> str:
-    return repr([comparable(column.type, text) for column, text in zip(table.primary_key, key, strict=True)])
+    return repr([_comparable_part(column, text) for column, text in zip(table.primary_key, key, strict=True)])
+
+
+def _comparable_part(column: Column, text: str | None) -> Any:
+    """Return a key value; decimals of a clustering column that compare equal are one row, whatever their scale."""
+    if column.type.name == "decimal" and column.kind is ColumnKind.CLUSTERING and text is not None and "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return comparable(column.type, text)
 
 
 def _value(row: RecordedRow, name: str) -> Any:

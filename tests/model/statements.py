@@ -33,6 +33,9 @@ class ModelTable:
     def primary_key(self) -> tuple[ModelColumn, ...]:
         return self.partition_key + self.clustering
 
+    def __repr__(self) -> str:
+        return self.name.upper()
+
     @property
     def ddl(self) -> str:
         """Return the CREATE TABLE."""
