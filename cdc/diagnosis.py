@@ -88,9 +88,11 @@ def _is_out_of_range(json: msgspec.Raw, annotation: Any) -> bool:
         msgspec.json.decode(json)
     except msgspec.ValidationError:
         return True
+    except _FAILURES:
+        return False
     try:
         msgspec.json.decode(json, type=_without_limits(annotation))
-    except msgspec.ValidationError:
+    except _FAILURES:
         return False
     return True
 

@@ -106,8 +106,10 @@ class EnvelopeDecoder:
         self._annotations |= dict.fromkeys(sorted(table.dropped_columns - self._annotations.keys()), Cell[Any] | None)
         self._annotations |= {RANGE_START: RangeBound | None, RANGE_END: RangeBound | None}
         self.attributes = _attributes(self._annotations)
-        after = self._after()
-        self._decode = _decoder(after) if all(map(_is_plain, self._annotations)) else self._translating_decoder(after)
+        if all(map(_is_plain, self._annotations)):
+            self._decode = _decoder(self._after({attribute: name for name, attribute in self.attributes.items()}))
+        else:
+            self._decode = self._translating_decoder()
 
     def decode(self, payload: bytes) -> Envelope[Any]:
         """Return the envelope. Raises the `BadRecord` that says what is wrong with it."""
@@ -121,25 +123,23 @@ class EnvelopeDecoder:
         problem = diagnose(payload, Source, self._annotations, required)
         return problem or UnexpectedEnvelope(f"the record cannot be decoded: {error}")
 
-    def _after(self) -> type[msgspec.Struct]:
+    def _after(self, rename: dict[str, str]) -> type[msgspec.Struct]:
         fields: list[Any] = []
         required = {column.name for column in self.table.partition_key}
         for name, annotation in self._annotations.items():
             field = (self.attributes[name], annotation)
             fields.append(field if name in required else (*field, None))
-        rename = {attribute: name if _is_plain(name) else attribute for name, attribute in self.attributes.items()}
         return msgspec.defstruct("After", fields, rename=rename, forbid_unknown_fields=True, gc=False)
 
-    def _translating_decoder(self, after: type[msgspec.Struct]) -> Callable[[bytes], Envelope[Any]]:
+    def _translating_decoder(self) -> Callable[[bytes], Envelope[Any]]:
         """Return a decoder for names that msgspec refuses as names of fields: those are translated first."""
         unknown = "?"  # no attribute, so that it is refused; the diagnosis then finds its true name
-        wire_names = {name: name if _is_plain(name) else attribute for name, attribute in self.attributes.items()}
         decode_raw = _decoder(dict[str, msgspec.Raw])
-        decode_after = msgspec.json.Decoder(after).decode
+        decode_after = msgspec.json.Decoder(self._after({})).decode
 
         def decode(payload: bytes) -> Envelope[Any]:
             raw = decode_raw(payload)
-            renamed = {wire_names.get(name, unknown): json for name, json in raw.after.items()}
+            renamed = {self.attributes.get(name, unknown): json for name, json in raw.after.items()}
             return Envelope(raw.op, raw.source, decode_after(msgspec.json.encode(renamed)))
 
         return decode

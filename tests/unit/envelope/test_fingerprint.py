@@ -1,0 +1,87 @@
+"""Copies share a fingerprint, different mutations never do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cdc.fingerprint import UNKNOWN, fingerprint
+from tests.fixtures.events import TS, as_json, envelope, table_of, written
+
+TABLE = table_of("CREATE TABLE k.t (a int PRIMARY KEY, file text, m map<text,text>)")
+AFTER = {"a": written(1), "file": written("x")}
+TOPIC = b"cdc.k.t"
+
+
+def of(op: str = "i", after: dict[str, Any] | None = None, **source: Any) -> bytes:
+    return fingerprint(TOPIC, as_json(envelope(TABLE, op, AFTER if after is None else after, **source)))
+
+
+def test_it_has_128_bits() -> None:
+    assert len(of()) == 16
+
+
+@pytest.mark.parametrize("source", [{"file": "CommitLog-7-2.log"}, {"pos": 7}, {"file": "", "pos": -1}])
+def test_replicas_share_it(source: dict[str, Any]) -> None:
+    assert of(**source) == of()
+
+
+def test_the_time_of_the_connector_does_not_count() -> None:
+    document = envelope(TABLE, "i", AFTER)
+    assert fingerprint(TOPIC, as_json(document | {"ts_ms": 1})) == of()
+
+
+OTHERS = {
+    "op": of("u"),
+    "write timestamp": of(ts_us=TS + 1),
+    "snapshot": of(snapshot="true"),
+    "keyspace": of(keyspace="kk"),
+    "table": of(table="tt"),
+    "a value": of(after={"a": written(1), "file": written("y")}),
+    "a null in place of a value": of(after={"a": written(1), "file": written(None)}),
+    "an absent cell": of(after={"a": written(1), "file": None}),
+    "an expiry": of(after={"a": written(1), "file": written("x", TS)}),
+    "the topic": fingerprint(b"cdc.k.u", as_json(envelope(TABLE, "i", AFTER))),
+    "text that looks like the source": of(
+        after={"a": written(1), "file": written('","file":"a","pos":1,"keyspace":"k"'), "m": written({"file": "b", "pos": "2"})}
+    ),
+}
+
+
+def test_whatever_else_differs_makes_another() -> None:
+    assert UNKNOWN not in OTHERS.values()
+    assert len({of(), *OTHERS.values()}) == len(OTHERS) + 1
+
+
+def test_values_that_look_like_file_and_pos_count() -> None:
+    first = of(after={"a": written(1), "m": written({"file": "1", "pos": "2", "keyspace": "3"})})
+    second = of(after={"a": written(1), "m": written({"file": "9", "pos": "8", "keyspace": "3"})})
+    assert UNKNOWN not in (first, second)
+    assert first != second
+
+
+_GOOD = as_json(envelope(TABLE, "i", AFTER))
+LAYOUTS = {
+    "empty": b"",
+    "spaced": _GOOD.replace(b",", b", "),
+    "op before ts_ms": b'{"op":"i",' + _GOOD[1:],
+    "no file": _GOOD.replace(b'"file":"C', b'"fiel":"C'),
+    "no pos": _GOOD.replace(b'"pos"', b'"sop"'),
+    "something between file and pos": _GOOD.replace(b'"pos"', b'"ts_us":1,"pos"'),
+    "something between pos and keyspace": _GOOD.replace(b'"keyspace"', b'"ts_us":1,"keyspace"'),
+    "keyspace before file": _GOOD.replace(b'"file":"C', b'"keyspace":"k","file":"C'),
+    "a nested source": _GOOD.replace(b'"file":"C', b'"more":{},"file":"C'),
+    "a quote in the file": _GOOD.replace(b'"file":"C', b'"file":"\\"C'),
+    "pos as text": _GOOD.replace(b'"pos":1004241', b'"pos":"1004241"'),
+    "pos as a fraction": _GOOD.replace(b'"pos":1004241', b'"pos":1.5'),
+    "ts_ms as text": _GOOD.replace(b'"ts_ms":17', b'"ts_ms":"17', 1),
+    "no source": b'{"ts_ms":1,"op":"i","after":{"m":{"file":"1","pos":2,"keyspace":"k"}}}',
+}
+
+
+@pytest.mark.parametrize("case", LAYOUTS)
+def test_another_layout_has_none_or_one_of_its_own(case: str) -> None:
+    assert fingerprint(TOPIC, LAYOUTS[case]) != of()
+    if case != "keyspace before file":
+        assert fingerprint(TOPIC, LAYOUTS[case]) == UNKNOWN

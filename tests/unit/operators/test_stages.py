@@ -1,0 +1,172 @@
+"""The stages between source and sink: good records go on, each bad one becomes a value with its reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cdc.event import Batch, Position, Record, RowState, Skip
+from cdc.schema import Schema
+from operators.attempt import BUG, attempt
+from operators.deserialize import Deserialize
+from operators.map_types import map_types
+from operators.validate import validate
+from tests.fixtures.events import TS, batch, envelope, event, record, schema_of, table_of, written
+from tests.fixtures.events import as_json as json
+
+TABLE = table_of("CREATE TABLE shop.t (a int PRIMARY KEY, c text)")
+COUNTERS = table_of("CREATE TABLE shop.n (a int PRIMARY KEY, n counter)")
+SCHEMA = schema_of(TABLE, COUNTERS)
+GOOD = {"a": written(1), "c": written("x")}
+
+
+def good(number: int = 1, offset: int = 0) -> Record:
+    return event(TABLE, "i", GOOD | {"a": written(number)}, offset=offset)
+
+
+def elsewhere(topic: str, value: bytes | None = b"{}") -> Record:
+    return Record(topic, 3, 7, -1, None, value)
+
+
+BAD: dict[str, tuple[Record, str, str, str]] = {
+    "unknown table": (elsewhere("cdc.shop.zz"), "deserialize", "UnknownTable", ""),
+    "unknown keyspace": (elsewhere("cdc.zz.t"), "deserialize", "UnknownTable", ""),
+    "unknown prefix": (elsewhere("other.shop.t"), "deserialize", "UnknownTable", ""),
+    "a marker of an unknown table": (elsewhere("cdc.shop.zz", None), "deserialize", "UnknownTable", ""),
+    "counter table": (elsewhere("cdc.shop.n"), "deserialize", "UnsupportedType", "shop.n"),
+    "cut": (record(TABLE, b'{"ts_ms":1,'), "deserialize", "MalformedRecord", "shop.t"),
+    "key without value": (event(TABLE, "i", GOOD | {"a": written(None)}), "deserialize", "MissingKey", "shop.t"),
+    "event of another table": (event(TABLE, "i", GOOD, keyspace="other"), "validate", "UnexpectedEnvelope", "shop.t"),
+    "event of another keyspace": (
+        record(TABLE, json(envelope(TABLE, "i", GOOD)).replace(b'"table":"t"', b'"table":"u"')),
+        "validate",
+        "UnexpectedEnvelope",
+        "shop.t",
+    ),
+    "unknown op": (event(TABLE, "x", GOOD), "validate", "UnknownOperation", "shop.t"),
+    "no op at all": (event(TABLE, "", GOOD), "validate", "UnknownOperation", "shop.t"),
+    "timestamp too large": (event(TABLE, "i", GOOD, ts_us=2**63), "validate", "ValueOutOfRange", "shop.t"),
+    "timestamp too small": (event(TABLE, "i", GOOD, ts_us=-(2**63) - 1), "validate", "ValueOutOfRange", "shop.t"),
+    "U+0000": (event(TABLE, "i", GOOD | {"c": written("a\0b")}), "map_types", "UnrepresentableValue", "shop.t"),
+}
+
+
+def run(*records: Record, deserialize: Deserialize | None = None) -> Any:
+    return map_types(validate((deserialize or Deserialize(SCHEMA, "cdc"))(batch(*records))))
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_record_is_refused_alone(case: str) -> None:
+    bad, stage, error_type, table = BAD[case]
+    got = run(good(1), bad, good(2))
+    assert [(r.stage, r.error_type, r.table, r.record) for r in got.rejected] == [(stage, error_type, table, bad)]
+    assert [change.what.key for change in got.items] == [("1",), ("2",)]
+
+
+def test_a_refusal_names_the_column_and_not_its_value() -> None:
+    (rejected,) = run(event(TABLE, "i", GOOD | {"c": written("sec\0ret")})).rejected
+    assert "'c'" in rejected.message
+    assert "ret" not in rejected.message.replace("letter", "")
+
+
+def test_a_change_carries_table_record_and_fingerprint() -> None:
+    (change,) = run(good()).items
+    assert change.table is TABLE
+    assert change.what == RowState(("1",), TS, ["x"], TS)
+    assert change.record == good()
+    assert len(change.fingerprint) == 16
+
+
+def test_positions_slot_and_counts_stay_with_the_batch() -> None:
+    positions = [Position("cdc.shop.t", 0, "id", 5)]
+    polled = Batch(7, [good(), record(TABLE, None), good()], positions)
+    got = map_types(validate(Deserialize(SCHEMA, "cdc")(polled)))
+    assert (got.slot, got.positions) == (7, positions)
+    assert got.skipped == {("shop.t", Skip.COMPACTION_MARKER): 1, ("shop.t", Skip.DUPLICATE): 1}
+
+
+def test_copies_in_a_poll_are_dropped_but_bad_ones_are_each_refused() -> None:
+    got = run(good(1, 0), good(1, 1), good(2, 2), record(TABLE, b"{}", 3), record(TABLE, b"{}", 4))
+    assert [change.record.offset for change in got.items] == [0, 2]
+    assert [letter.record.offset for letter in got.rejected] == [3, 4]
+
+
+def test_the_same_event_in_the_next_poll_is_read_again() -> None:
+    deserialize = Deserialize(SCHEMA, "cdc")
+    assert len(run(good(), deserialize=deserialize).items) == 1
+    assert len(run(good(), deserialize=deserialize).items) == 1
+
+
+def test_left_out_cells_are_counted() -> None:
+    table = table_of(
+        "CREATE TABLE shop.s (a int, b int, s int static, c int, old int, PRIMARY KEY (a, b)); ALTER TABLE shop.s DROP old;"
+    )
+    key = {"a": written(1), "b": written(1)}
+    seen = event(table, "i", key | {"s": written(1), "old": written(2), "c": None})
+    unseen = event(table, "u", key | {"s": written(None), "old": None, "c": written(1)})
+    nothing = event(table, "u", key | {"old": written(2)})
+    got = map_types(validate(Deserialize(schema_of(table), "cdc")(batch(seen, unseen, nothing))))
+    assert len(got.items) == 2
+    assert got.skipped == {
+        ("shop.s", Skip.STATIC_CELL): 1,
+        ("shop.s", Skip.DROPPED_CELL): 2,
+        ("shop.s", Skip.NOTHING_WRITTEN): 1,
+    }
+
+
+class Catalog:
+    """Answers with the schemas given, one a question."""
+
+    def __init__(self, *answers: Schema | None) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    def __call__(self) -> Schema | None:
+        self.asked += 1
+        return self.answers.pop(0) if self.answers else None
+
+
+def test_an_unknown_column_asks_for_the_schema_and_is_then_read() -> None:
+    altered = table_of("CREATE TABLE shop.t (a int PRIMARY KEY, c text); ALTER TABLE shop.t ADD d int;")
+    catalog = Catalog(schema_of(altered))
+    added = event(TABLE, "i", GOOD | {"a": written(2), "d": written(4)})
+    got = run(good(1), added, good(3), deserialize=Deserialize(SCHEMA, "cdc", refresh=catalog))
+    assert [change.what.values for change in got.items] == [["x"], ["x", "4"], ["x", got.items[2].what.values[1]]]
+    assert [change.table for change in got.items] == [TABLE, altered, altered]
+    assert catalog.asked == 1
+
+
+def test_an_unknown_table_asks_for_the_schema_and_is_then_read() -> None:
+    catalog = Catalog(SCHEMA)
+    assert len(run(good(), deserialize=Deserialize(Schema({}), "cdc", refresh=catalog)).items) == 1
+
+
+def test_the_schema_is_asked_for_once_a_poll() -> None:
+    catalog = Catalog(SCHEMA, None, SCHEMA)
+    deserialize = Deserialize(SCHEMA, "cdc", refresh=catalog)
+    unknown = [event(TABLE, "i", GOOD | {"zz": written(number)}) for number in range(5)]
+    for asked in (1, 2):
+        got = run(*unknown, deserialize=deserialize)
+        assert [letter.error_type for letter in got.rejected] == ["UnknownColumn"] * 5
+        assert catalog.asked == asked
+
+
+def test_a_bug_costs_one_record_and_keeps_its_traceback() -> None:
+    def step(item: int) -> int:
+        return 10 // item
+
+    rejected: list[Any] = []
+    assert attempt("some_stage", step, [1, 0, 2], rejected, lambda item: (good(item), "shop.t")) == [10, 5]
+    (letter,) = rejected
+    assert (letter.stage, letter.error_type, letter.table, letter.record) == ("some_stage", BUG, "shop.t", good(0))
+    assert "ZeroDivisionError" in letter.message
+    assert "in step" in letter.message
+
+
+def test_a_stage_leaves_the_end_of_the_process_alone() -> None:
+    def step(item: int) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        attempt("some_stage", step, [1], [], lambda item: (good(item), ""))
