@@ -85,6 +85,11 @@ class DeadLetterWriter:
                 self._send(self._tickets, letter)
                 self._tell(one)
 
+    def confirm(self, rejected: Iterable[Rejected]) -> None:
+        """Write letters and return when they are safe: for a sink, whose offsets wait for it."""
+        self.write(rejected)
+        self.flush()
+
     def flush(self) -> None:
         """Return when every letter written so far is confirmed."""
         with self._lock:
