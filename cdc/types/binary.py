@@ -49,7 +49,7 @@ def build_boolean(cql: CqlType, building: Building) -> Form:  # noqa: ARG001 - a
         parse_json=lambda value: _parse(value) if isinstance(value, str) else bytes((value,)),
         decode=lambda serialized: serialized[0] != 0,
         sort_key=lambda serialized: bytes((serialized[0] != 0,)) if serialized else b"",
-        parse_bound=lambda text: _parse(text) if text else b"",
+        parse_bound=_parse_bound,
         postgres_order=True,
         fixed_length=1,
     )
@@ -57,3 +57,9 @@ def build_boolean(cql: CqlType, building: Building) -> Form:  # noqa: ARG001 - a
 
 def _parse(text: str) -> bytes:
     return b"\x01" if text.startswith("t") else b"\x00"
+
+
+def _parse_bound(text: str) -> bytes:
+    if text not in ("true", "false", ""):
+        raise ValueError(text)
+    return _parse(text) if text else b""

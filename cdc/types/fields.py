@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,13 +13,13 @@ from cdc.codec.native import read_tuple, write_tuple
 from cdc.schema import CqlType
 from cdc.types.base import Building, Form
 from cdc.types.json_text import parse_jsonb
+from cdc.types.objects import Values, struct_of
 from cdc.types.parts import FindBlob, Repair, decode_part, first_blob, repair_from_blob, repaired
 from cdc.types.text import quote_json
 
 if TYPE_CHECKING:
     from cdc.types.registry import TypeRegistry
 
-Values: TypeAlias = Callable[[Any], tuple[Any, ...]]
 _SEPARATOR = re.compile(r"(?<!\\):").split
 
 
@@ -34,8 +33,7 @@ def build(cql: CqlType, building: Building) -> Form:
     """Return the form of a tuple or UDT. A tuple is always frozen; fields that an older value does not have are null."""
     frozen = cql.frozen or building.inside_frozen or cql.name == "tuple"
     fields = [building.form(argument, replace(building, inside_frozen=frozen)) for argument in cql.arguments]
-    struct = _struct(cql, fields)
-    values = _values(len(fields))
+    struct, wire, values = struct_of(cql, fields)
     to_json = _array_writer(fields, values) if cql.name == "tuple" else _object_writer(cql, fields, values)
     find_blob = _find_blob(fields, values)
 
@@ -49,7 +47,7 @@ def build(cql: CqlType, building: Building) -> Form:
     return Form(
         cql=cql,
         postgres="jsonb",
-        wire=struct,
+        wire=wire,
         to_text=to_json,
         to_json=to_json,
         parse_text=lambda text: parse_json(parse_jsonb(text)),
@@ -62,24 +60,6 @@ def build(cql: CqlType, building: Building) -> Form:
         find_blob=find_blob,
         repair=repair_from_blob(building, find_blob, decode) if frozen else _field_repair(fields, values, struct),
     )
-
-
-def _struct(cql: CqlType, fields: list[Form]) -> type[msgspec.Struct]:
-    """Return the struct of the wire's object; `field1`, `field2`... are the connector's names for a tuple's."""
-    names = cql.field_names or tuple(f"field{number}" for number in range(1, len(fields) + 1))
-    attributes = [f"f{index}" for index in range(len(fields))]
-    return msgspec.defstruct(
-        "Fields",
-        [(attribute, field.wire | None, None) for attribute, field in zip(attributes, fields, strict=True)],
-        rename=dict(zip(attributes, names, strict=True)),
-        forbid_unknown_fields=True,
-    )
-
-
-def _values(count: int) -> Values:
-    if count == 1:
-        return lambda struct: (struct.f0,)
-    return operator.attrgetter(*(f"f{index}" for index in range(count)))
 
 
 def _array_writer(fields: list[Form], values: Values) -> Callable[[Any], str]:

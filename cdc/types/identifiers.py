@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cdc.types.registry import TypeRegistry
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
-_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!$)|$)){4}").match
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!\Z)|\Z)){4}").match
 _SIGNS = 0x8080_8080_8080_8080
 
 
@@ -38,7 +38,7 @@ def _uuid_builder(sort_key: Callable[[bytes], bytes]) -> Builder:
             parse_json=_parse_uuid,
             decode=_decode_uuid,
             sort_key=sort_key,
-            parse_bound=_parse_uuid,
+            parse_bound=lambda text: _parse_uuid(_uuid_text(text)) if text else b"",
             postgres_order=False,
             fixed_length=16,
         )
