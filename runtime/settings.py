@@ -315,6 +315,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, needs_schema: boo
     """Return the settings of an environment, by default this process's. Raises `SettingsError` with all problems at once."""
     given = os.environ if environ is None else environ
     values = merged(_read_toml(given.get(CONFIG_VARIABLE, "")), _read_environment(given))
+    values = {"kafka": {}, "postgres": {}} | values  # so that what they lack is named, not the section
     problems: list[str] = []
     try:
         settings = Settings(**values)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from lark import Lark, Token, Transformer, UnexpectedInput, v_args
+from lark.exceptions import VisitError
 
 from cdc.cql import statements as ddl
 from cdc.cql.problem import CqlError
@@ -30,10 +31,19 @@ def parse_statement(text: str, statement: Statement) -> ddl.Ddl:
     """Return the statement as a value. Raises `CqlError` where the grammar ends."""
     try:
         tree = _parser().parse(text[statement.start : statement.end])
+        parsed: ddl.Ddl = _ToStatement(statement.start).transform(tree)
     except UnexpectedInput as error:
         raise _syntax_problem(error, statement) from error
-    parsed: ddl.Ddl = _ToStatement(statement.start).transform(tree)
+    except VisitError as error:
+        raise _too_deep(error.orig_exc, statement) from error
+    except RecursionError as error:
+        raise _too_deep(error, statement) from error
     return parsed
+
+
+def _too_deep(error: Exception, statement: Statement) -> Exception:
+    """Return the error, or what it means when the transformer ran out of stack."""
+    return CqlError("a type is nested too deep", statement.start) if isinstance(error, RecursionError) else error
 
 
 @cache
@@ -56,24 +66,23 @@ def _terminal(name: str) -> str:
     return names.get(name, name)
 
 
-def _table_options(pairs: list[tuple[str, Any]]) -> ddl.TableOptions:
+def _table_options(found: dict[str, Any], offset: int) -> ddl.TableOptions:
     """Keep the options that matter; the others do not show in events."""
-    found = dict(pairs)
     return ddl.TableOptions(
         descending=found.get("clustering order", {}),
-        gc_grace_seconds=_seconds(found.get("gc_grace_seconds")),
-        default_time_to_live=_seconds(found.get("default_time_to_live")),
+        gc_grace_seconds=_seconds(found.get("gc_grace_seconds"), offset),
+        default_time_to_live=_seconds(found.get("default_time_to_live"), offset),
         cdc=None if found.get("cdc") is None else str(found["cdc"]).strip("'").lower() == "true",
     )
 
 
-def _seconds(value: Token | None) -> int | None:
+def _seconds(value: Token | None, offset: int) -> int | None:
     if value is None:
         return None
     try:
         return int(value.strip("'"))
     except ValueError as error:
-        raise CqlError(f"{value} is not a number of seconds", value.start_pos or 0) from error
+        raise CqlError(f"{value} is not a number of seconds", offset + (value.start_pos or 0)) from error
 
 
 @v_args(inline=True)
@@ -131,7 +140,7 @@ class _ToStatement(Transformer[Token, Any]):
         return "compact storage", True
 
     def options(self, *pairs: tuple[str, Any]) -> ddl.TableOptions:
-        return _table_options(list(pairs))
+        return _table_options(dict(pairs), self._offset)
 
     def if_exists(self, word: Token | None) -> bool:
         return word is not None
