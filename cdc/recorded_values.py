@@ -74,7 +74,7 @@ def _json(cql: CqlType, value: Any) -> Any:
         return [_json(field, item) for field, item in zip(cql.arguments, value, strict=True)]
     if cql.name in _CONTAINERS:
         return [_json(cql.arguments[0], item) for item in value]
-    return expected_text(cql, value)
+    return value if cql.name == "blob" else expected_text(cql, value)
 
 
 def _member_name(cql: CqlType, key: Any) -> str:
@@ -173,7 +173,7 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     "float": _comparable_float(">f"),
     "double": _comparable_float(">d"),
     "boolean": {"true": True, "false": False, "t": True, "f": False}.__getitem__,
-    "blob": lambda text: text.removeprefix("\\x"),
+    "blob": lambda text: text.removeprefix("\\x").removeprefix("0x"),  # the latter inside jsonb
     "uuid": str.lower,
     "timeuuid": str.lower,
     "inet": lambda text: ipaddress.ip_address(text.partition("/")[0]),
