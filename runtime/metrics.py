@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -93,11 +94,19 @@ def process_metrics() -> Metrics:
     return create_metrics()
 
 
-def serve_metrics(settings: HttpSettings, metrics: Metrics) -> None:
-    """Answer `/metrics` on a thread of its own; a port that is taken costs the metrics, not the mirror."""
+def serve_metrics(settings: HttpSettings, metrics: Metrics) -> Callable[[], None] | None:
+    """Answer `/metrics` on a thread of its own and return what ends it; a port that is taken costs only the metrics."""
     if settings.port == 0:
-        return
+        return None
     try:
-        start_http_server(settings.port, settings.host, metrics.registry)
+        server, thread = start_http_server(settings.port, settings.host, metrics.registry)
     except OSError as error:
         get_logger("metrics").warning("metrics_not_served", port=settings.port, reason=error.strerror)
+        return None
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return stop

@@ -1,0 +1,64 @@
+"""The metrics by the names that other programs use."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+
+import pytest
+from prometheus_client import generate_latest
+
+from runtime.metrics import CircuitState, create_metrics, process_metrics, serve_metrics
+from runtime.settings import HttpSettings
+
+FIXED = {
+    "cdc_events_processed": ("table", "worker_id"),
+    "cdc_replication_latency_seconds": ("table",),
+    "cdc_replication_lag_seconds": ("table",),
+    "cdc_error": ("table", "error_type"),
+    "cdc_dlq_size": ("table",),
+    "cdc_checkpoint_age_seconds": ("table", "partition"),
+    "cdc_postgres_batch_size": ("table",),
+    "cdc_circuit_breaker_state": ("service",),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FIXED))
+def test_the_fixed_metrics_have_their_labels(name: str) -> None:
+    metric = getattr(create_metrics(), name.removeprefix("cdc_"))
+    assert (metric._name, metric._labelnames) == (name, FIXED[name])
+
+
+def test_counters_are_exposed_with_total() -> None:
+    metrics = create_metrics()
+    metrics.events_processed.labels("shop.t", "0").inc(3)
+    metrics.error.labels("shop.t", "InvalidValue").inc()
+    metrics.circuit_breaker_state.labels("postgres").set(CircuitState.OPEN)
+    exposed = generate_latest(metrics.registry).decode()
+    assert 'cdc_events_processed_total{table="shop.t",worker_id="0"} 3.0' in exposed
+    assert 'cdc_error_total{error_type="InvalidValue",table="shop.t"} 1.0' in exposed
+    assert 'cdc_circuit_breaker_state{service="postgres"} 2.0' in exposed
+
+
+def test_a_process_has_one_set_of_metrics() -> None:
+    assert process_metrics() is process_metrics()
+    assert create_metrics() is not create_metrics()
+
+
+def test_a_port_that_is_taken_costs_the_metrics_only() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert serve_metrics(HttpSettings(port=taken.getsockname()[1]), create_metrics()) is None
+    assert serve_metrics(HttpSettings(port=0), create_metrics()) is None
+
+
+def test_metrics_are_served() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    metrics = create_metrics()
+    metrics.dlq_size.labels("shop.t").set(2)
+    stop = serve_metrics(HttpSettings(port=port), metrics)
+    assert stop is not None
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        got = answer.read().decode()
+    stop()
+    assert 'cdc_dlq_size{table="shop.t"} 2.0' in got
