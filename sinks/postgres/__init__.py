@@ -1,0 +1,1 @@
+"""The PostgreSQL sink: layout, statements, the guarded merge, tombstones, sweep and offsets."""

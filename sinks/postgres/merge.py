@@ -1,0 +1,66 @@
+"""The merge of one table's staged rows in the caller's transaction: filter, claim and merge, ties, fold, bury, sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from cdc.ordering import Cell, reconcile
+from sinks.postgres import statements
+from sinks.postgres.layout import Layout
+from sinks.postgres.stage import Group
+
+
+def run(cursor: psycopg.Cursor, statement: str, parameters: dict[str, Any] | Sequence[Any]) -> None:
+    """Run a statement of `statements`: built from quoted identifiers and parameters only."""
+    cursor.execute(statement, parameters)
+
+
+def merge_groups(cursor: psycopg.Cursor, layout: Layout, groups: Sequence[Group], now: int) -> None:
+    """Merge the groups into the table: each key at most once among them. The caller holds the table's lock, shared."""
+    for group in groups:
+        with cursor.copy(statements.copy_stage(layout, group.touched)) as copy:
+            copy.write(group.lines)
+    for number, group in enumerate(groups):
+        run(cursor, statements.drop_unchanging(layout, group.touched), {"group": number})
+    if len(groups) > 1:
+        run(cursor, statements.lock_staged(layout), {})
+    for number, group in enumerate(groups):
+        run(cursor, statements.upsert(layout, group.touched), {"group": number})
+    decide_ties(cursor, layout)
+    settle(cursor, layout, now, may_be_invisible=any(group.touched is None for group in groups))
+
+
+def decide_ties(cursor: psycopg.Cursor, layout: Layout) -> None:
+    """Give each cell that two live values of one timestamp claim to the one that Cassandra keeps."""
+    run(cursor, statements.select_ties(layout), {})
+    for row in cursor.fetchall():
+        key, sides = row[: len(layout.key)], row[len(layout.key) :]
+        for i, column in enumerate(layout.columns):
+            stored, staged = sides[2 * i : 2 * i + 2]
+            if stored is None:
+                continue
+            kept = reconcile(Cell(0, stored), Cell(0, staged), column.codec.serialize)
+            if kept.value != stored:
+                run(cursor, statements.decide_tie(layout, i), (kept.value, *key))
+
+
+def settle(cursor: psycopg.Cursor, layout: Layout, now: int, *, may_be_invisible: bool) -> None:
+    """Fold what the graveyard knows of the staged keys, bury what is not visible, erase what has expired.
+
+    The keys are claimed by now, so nobody else can bury or fold them: an empty graveyard stays empty for them.
+    """
+    graveyard = f"EXISTS (SELECT 1 FROM {layout.graveyard})"
+    due = f"EXISTS (SELECT 1 FROM {layout.relation} WHERE _cdc_sweep_at <= %(now)s::bigint)"
+    run(cursor, f"SELECT {graveyard}, {due}", {"now": now})
+    some_buried, some_due = cursor.fetchone() or (False, False)
+    folded = 0
+    if some_buried:
+        run(cursor, statements.fold_graveyard(layout), {})
+        folded = cursor.rowcount
+    if may_be_invisible or folded or some_due:
+        run(cursor, statements.bury_invisible(layout), {"now": now})
+    if some_due or folded:
+        run(cursor, statements.erase_expired(layout), {"now": now})

@@ -1,0 +1,57 @@
+"""A batch of changes sorted by table and made ready to be written: what can be done before PostgreSQL is asked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from cdc.event import Change, Position, RangeDeletion, RowState
+from sinks.postgres.layout import Layout
+from sinks.postgres.stage import Group, stage
+
+
+class TableBatch(msgspec.Struct):
+    """The changes of one table; `groups` are their row states, staged."""
+
+    layout: Layout
+    changes: list[Change]
+    deletions: list[RangeDeletion]
+    groups: list[Group]
+
+    @property
+    def states(self) -> list[RowState]:
+        return [change.what for change in self.changes if isinstance(change.what, RowState)]
+
+
+class Prepared(msgspec.Struct):
+    """Everything one transaction writes: tables in the order of their ids, and the positions that it reaches."""
+
+    tables: list[TableBatch]
+    positions: list[Position]
+
+    @property
+    def changes(self) -> list[Change]:
+        return [change for table in self.tables for change in table.changes]
+
+
+def prepare(layouts: Mapping[str, Layout], changes: Iterable[Change], positions: Iterable[Position]) -> Prepared:
+    """Sort, collapse and stage the changes; later positions of a topic partition replace earlier ones."""
+    by_table: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        by_table[change.table.full_name].append(change)
+    tables = [_table_batch(layouts[name], of_table) for name, of_table in by_table.items()]
+    tables.sort(key=lambda table: table.layout.table_id)
+    reached = {(position.topic, position.partition): position for position in positions}
+    return Prepared(tables, list(reached.values()))
+
+
+def _table_batch(layout: Layout, changes: list[Change]) -> TableBatch:
+    states, deletions = [], []
+    for change in changes:
+        if isinstance(change.what, RowState):
+            states.append(change.what)
+        else:
+            deletions.append(change.what)
+    return TableBatch(layout, changes, deletions, stage(layout, states))

@@ -1,0 +1,162 @@
+"""One connection's work: the transactions that a prepared batch is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+import psycopg
+
+from cdc.event import Change, Position, RowState
+from sinks.postgres import offsets, tombstones
+from sinks.postgres.connection import lock_table
+from sinks.postgres.layout import Layout
+from sinks.postgres.merge import merge_groups
+from sinks.postgres.prepare import Prepared, TableBatch
+from sinks.postgres.stage import Group, stage
+from sinks.postgres.statements import create_stage
+from sinks.postgres.sweep import clock_now
+
+TOMBSTONES_A_ROUND = 1_000
+ROWS_A_STEP = 5_000  # rows looked at in one transaction when a tombstone is applied: its row locks stay short
+
+TABLES = """
+    SELECT t.id, t.version, (extract(epoch FROM t.purged_before) * 1000)::bigint,
+           EXISTS (SELECT 1 FROM cdc.tombstones AS x WHERE x.table_id = t.id)
+    FROM cdc.tables AS t WHERE t.id = ANY(%s)
+"""
+
+
+class StatementFailed(Exception):  # noqa: N818  # a judgement on one table's statement, not a kind of error
+    """A COPY, merge or tombstone statement of one table failed: the only errors that are judged as data."""
+
+    def __init__(self, layout: Layout, error: psycopg.Error) -> None:
+        super().__init__(layout.table.full_name, error.sqlstate)
+        self.layout = layout
+        self.error = error
+
+
+class LayoutChanged(Exception):  # noqa: N818  # a state, mended by reading the layouts again
+    """Another process altered a table: its layout must be read again."""
+
+
+class _TableNow(msgspec.Struct, frozen=True):
+    table_id: int
+    version: int
+    purged_before_ms: int | None
+    has_tombstones: bool
+
+
+class Session:
+    """The writer's connection with its staging tables. Every method is one or more whole transactions."""
+
+    def __init__(self, connection: psycopg.Connection, group_id: str, clock_at: int | None) -> None:
+        self.connection = connection
+        self.clock_at = clock_at
+        self._group_id = group_id
+        self._staged: set[int] = set()
+
+    def write(self, prepared: Prepared) -> list[Change]:
+        """Write a batch whole; return the replays that were refused. Raises `StatementFailed` and `psycopg.Error`."""
+        deleting = [table for table in prepared.tables if table.deletions]
+        for table in prepared.tables:
+            self.make_stage(table.layout)
+        if deleting:
+            self._store_tombstones(deleting)
+            for table in deleting:
+                self.apply_tombstones(table.layout)
+        return self._write_rows(prepared)
+
+    def make_stage(self, layout: Layout) -> None:
+        """Create the table's staging table once on this connection."""
+        if layout.table_id not in self._staged:
+            with _judged(layout):
+                self.connection.execute(create_stage(layout), {})
+            self._staged.add(layout.table_id)
+
+    def apply_tombstones(self, layout: Layout) -> None:
+        """Apply every stored deletion that has not been, in bounded transactions."""
+        self.make_stage(layout)
+        while True:
+            with self._table_transaction(layout) as (cursor, _):
+                work = tombstones.not_applied(cursor, layout, TOMBSTONES_A_ROUND)
+            progress = tombstones.Progress()
+            while progress.at < len(work):
+                with self._table_transaction(layout) as (cursor, now):
+                    progress = tombstones.apply_step(cursor, layout, work, progress, rows=ROWS_A_STEP, now=now)
+            if len(work) < TOMBSTONES_A_ROUND:
+                return
+
+    def advance(self, positions: Iterable[Position]) -> None:
+        """Move offsets on by themselves: what stood before them is applied or a confirmed dead letter."""
+        with self.connection.transaction(), self.connection.cursor() as cursor:
+            offsets.advance(cursor, self._group_id, positions)
+
+    def _store_tombstones(self, tables: Sequence[TableBatch]) -> None:
+        with self.connection.transaction(), self.connection.cursor() as cursor:
+            for table in tables:
+                lock_table(cursor, table.layout.table_id, shared=False)
+            now = clock_now(cursor, self.clock_at)
+            for table in tables:
+                with _judged(table.layout):
+                    tombstones.store(cursor, table.layout, table.deletions, now)
+
+    def _write_rows(self, prepared: Prepared) -> list[Change]:
+        refused: list[Change] = []
+        with self.connection.transaction(), self.connection.cursor() as cursor:
+            tables = [table for table in prepared.tables if table.groups]
+            for table in tables:
+                lock_table(cursor, table.layout.table_id, shared=True)
+            states = self._tables_now(cursor, [table.layout.table_id for table in tables])
+            now = clock_now(cursor, self.clock_at)
+            for table in tables:
+                groups, old = self._groups(cursor, table, states[table.layout.table_id])
+                refused += old
+                with _judged(table.layout):
+                    merge_groups(cursor, table.layout, groups, now)
+            offsets.advance(cursor, self._group_id, prepared.positions)
+        return refused
+
+    def _groups(self, cursor: psycopg.Cursor, table: TableBatch, now: _TableNow) -> tuple[Sequence[Group], list[Change]]:
+        """Return what is to be merged: the batch as staged, or staged again without refused replays and covered cells."""
+        if now.version != table.layout.version:
+            raise LayoutChanged(table.layout.table.full_name)
+        refused = self._refused(cursor, table.changes, now.purged_before_ms)
+        if not refused and not now.has_tombstones:
+            return table.groups, []
+        gone = {id(change) for change in refused}
+        states = [c.what for c in table.changes if isinstance(c.what, RowState) and id(c) not in gone]
+        if now.has_tombstones:
+            states = list(tombstones.strip_covered_states(cursor, table.layout, states))
+        return stage(table.layout, states), refused
+
+    def _refused(self, cursor: psycopg.Cursor, changes: Sequence[Change], purged_before_ms: int | None) -> list[Change]:
+        """Return replays from before a purge: what would have beaten them may be forgotten."""
+        if purged_before_ms is None:
+            return []
+        old = [c for c in changes if isinstance(c.what, RowState) and 0 <= c.record.timestamp_ms < purged_before_ms]
+        if not old:
+            return []
+        cursor.execute(offsets.READ, (self._group_id,))
+        reached = {(topic, partition): next_offset for topic, partition, _, next_offset in cursor}
+        return [c for c in old if c.record.offset < reached.get((c.record.topic, c.record.partition), 0)]
+
+    def _tables_now(self, cursor: psycopg.Cursor, ids: Sequence[int]) -> dict[int, _TableNow]:
+        cursor.execute(TABLES, (list(ids),))
+        return {row[0]: _TableNow(*row) for row in cursor}
+
+    @contextmanager
+    def _table_transaction(self, layout: Layout) -> Iterator[tuple[psycopg.Cursor, int]]:
+        with self.connection.transaction(), self.connection.cursor() as cursor:
+            lock_table(cursor, layout.table_id, shared=True)
+            with _judged(layout):
+                yield cursor, clock_now(cursor, self.clock_at)
+
+
+@contextmanager
+def _judged(layout: Layout) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise StatementFailed(layout, error) from error

@@ -1,0 +1,124 @@
+"""A batch of changes of one table, made ready to be staged: one row a key, grouped by form, as COPY lines."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import msgspec
+
+from cdc.event import ABSENT, Key, RowState
+from cdc.ordering import cells_of, collapse
+from sinks.postgres.layout import Layout
+from sinks.postgres.statements import Touched
+
+MAX_GROUPS = 8  # sets of touched columns that get a statement of their own in a batch; rarer ones take the general form
+MIN_GROUP_ROWS = 16
+ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+class Group(msgspec.Struct, frozen=True):
+    """The staged rows of one form: `lines` is COPY text for the columns of `touched` (None: the general form)."""
+
+    touched: Touched
+    rows: int
+    lines: bytes
+
+
+def stage(layout: Layout, states: Iterable[RowState]) -> list[Group]:
+    """Return the COPY groups of a batch of row states, at most one row a key."""
+    collapsed = collapse(states, layout.serializers)
+    simple: dict[Touched, list[RowState]] = defaultdict(list)
+    general: list[RowState] = []
+    forms: dict[tuple[type, ...], Touched] = {}
+    for state in collapsed.values():
+        form = tuple(map(type, state.values))
+        touched = forms[form] if form in forms else forms.setdefault(form, _touched(form))
+        if touched is None or state.stamps or state.expires or state.deletion is not None or state.marker_expires is not None:
+            general.append(state)
+        else:
+            simple[touched].append(state)
+    kept = sorted(simple, key=lambda touched: len(simple[touched]), reverse=True)
+    kept = [touched for i, touched in enumerate(kept) if i == 0 or (i < MAX_GROUPS and len(simple[touched]) >= MIN_GROUP_ROWS)]
+    for touched in simple.keys() - set(kept):
+        general += simple[touched]
+    groups = [_group(_simple_lines(touched, simple[touched], i), touched) for i, touched in enumerate(kept)]
+    if general:
+        groups.append(_group([_general_line(layout, state, len(groups)) for state in general], None))
+    return groups
+
+
+def stage_keys(keys: Iterable[tuple[Key, int]]) -> bytes:
+    """Return COPY lines of bare keys, each with a timestamp: what range deletions cover."""
+    return _encoded([_line((*key, str(timestamp))) for key, timestamp in keys])
+
+
+def _touched(form: tuple[type, ...]) -> Touched:
+    """Return the positions of the values, or None when a tombstone is among them."""
+    if type(None) in form:
+        return None
+    return tuple(i for i, kind in enumerate(form) if kind is str)
+
+
+def _group(lines: list[str], touched: Touched) -> Group:
+    return Group(touched, len(lines), _encoded(lines))
+
+
+def _encoded(lines: list[str]) -> bytes:
+    lines.append("")
+    return "\n".join(lines).encode()
+
+
+def _simple_lines(touched: Touched, states: list[RowState], group: int) -> list[str]:
+    lines = []
+    full = len(touched or ()) == len(states[0].values)
+    for state in states:
+        values = state.values if full else [value for value in state.values if value is not ABSENT]
+        marker = "" if state.marker is None else state.marker
+        tail = f"\t{state.write_ts}\t{marker}\t{group}" if marker != "" else f"\t{state.write_ts}\t\\N\t{group}"
+        lines.append(_text((*state.key, *values)) + tail)
+    return lines
+
+
+def _general_line(layout: Layout, state: RowState, group: int) -> str:
+    values = [None if value is ABSENT else value for value in state.values]
+    metadata = (state.write_ts, state.marker, _cells(layout, state), *_expiry(layout, state), group)
+    return _line((*state.key, *values, *(None if part is None else str(part) for part in metadata)))
+
+
+def _cells(layout: Layout, state: RowState) -> str | None:
+    """Return `_cdc_cells` as an array literal, None when the row is sparse."""
+    if state.stamps is None and state.deletion is None and None not in state.values:
+        return None
+    slots: list[int | None] = [None] * layout.slots
+    slots[0] = state.deletion
+    for column, cell in zip(layout.columns, cells_of(state), strict=True):
+        slots[column.slot - 1] = None if cell is None else cell.write_ts
+    return _array(slots)
+
+
+def _expiry(layout: Layout, state: RowState) -> tuple[str | None, int | None]:
+    """Return `_cdc_expires` as an array literal and `_cdc_sweep_at`."""
+    if state.expires is None and state.marker_expires is None:
+        return None, None
+    slots: list[int | None] = [None] * layout.slots
+    slots[0] = state.marker_expires
+    for column, expiry in zip(layout.columns, state.expires or [None] * len(layout.columns), strict=True):
+        slots[column.slot - 1] = expiry
+    return _array(slots), min(expiry for expiry in slots if expiry is not None)
+
+
+def _array(slots: list[int | None]) -> str:
+    return "{" + ",".join("NULL" if slot is None else str(slot) for slot in slots) + "}"
+
+
+def _text(values: tuple[str, ...]) -> str:
+    """Return the values as a COPY line's beginning; escaping is rare, so it is looked for once a line."""
+    line = "\t".join(values)
+    if "\\" in line or "\n" in line or "\r" in line or line.count("\t") != len(values) - 1:
+        return "\t".join([value.translate(ESCAPES) for value in values])
+    return line
+
+
+def _line(values: tuple[str | None, ...]) -> str:
+    return "\t".join(["\\N" if value is None else value.translate(ESCAPES) for value in values])

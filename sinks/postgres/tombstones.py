@@ -1,0 +1,190 @@
+"""Range and partition deletions: stored once, applied to the rows that are there, and held against rows that come later."""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+import xxhash
+
+from cdc.codec.partition_key import serialize_partition_key
+from cdc.errors import BadRecord
+from cdc.event import Bound, Key, RangeDeletion, RowState
+from cdc.ordering import strip
+from sinks.postgres.layout import Layout, StoredColumn
+from sinks.postgres.stage import stage_keys
+from sinks.postgres.statements import bury_invisible, copy_keys, delete_covered, strip_covered
+
+STORE = """
+    INSERT INTO cdc.tombstones
+        (table_id, partition_hash, partition_key, partition_bytes, range_start, range_end, deletion_ts, stored_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, to_timestamp(%s))
+    ON CONFLICT (table_id, partition_hash, range_start, range_end) DO UPDATE
+    SET deletion_ts = excluded.deletion_ts, applied = false, stored_at = excluded.stored_at
+    WHERE cdc.tombstones.deletion_ts < excluded.deletion_ts
+"""
+COLUMNS = "id, partition_key, partition_bytes, range_start, range_end, deletion_ts"
+NOT_APPLIED = f"SELECT {COLUMNS} FROM cdc.tombstones WHERE table_id = %s AND NOT applied ORDER BY id LIMIT %s"
+OF_PARTITIONS = f"SELECT {COLUMNS}, partition_hash FROM cdc.tombstones WHERE table_id = %s AND partition_hash = ANY(%s)"
+APPLIED = "UPDATE cdc.tombstones SET applied = true WHERE id = %s AND deletion_ts = %s"
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """One row of `cdc.tombstones`."""
+
+    tombstone_id: int
+    deletion: RangeDeletion
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """Where applying goes on: the deletion's place in the list, and the last key looked at in its partition."""
+
+    at: int = 0
+    after: Key | None = None
+
+
+def store(cursor: psycopg.Cursor, layout: Layout, deletions: Iterable[RangeDeletion], now: int) -> None:
+    """Store what is new. The caller holds the table's lock exclusively."""
+    newest: dict[tuple[bytes, bytes, bytes], RangeDeletion] = {}
+    for deletion in deletions:
+        identity = (partition_hash(deletion.partition_bytes), encode_bound(deletion.start), encode_bound(deletion.end))
+        known = newest.setdefault(identity, deletion)
+        if known.deletion_ts < deletion.deletion_ts:
+            newest[identity] = deletion
+    parameters = [
+        (layout.table_id, digest, list(d.partition), d.partition_bytes, start, end, d.deletion_ts, now)
+        for (digest, start, end), d in sorted(newest.items())
+    ]
+    cursor.executemany(STORE, parameters)
+
+
+def not_applied(cursor: psycopg.Cursor, layout: Layout, limit: int) -> list[Stored]:
+    """Return stored deletions whose rows have not been looked at, oldest first."""
+    cursor.execute(NOT_APPLIED, (layout.table_id, limit))
+    return [_stored(row) for row in cursor]
+
+
+def apply_step(
+    cursor: psycopg.Cursor, layout: Layout, work: Sequence[Stored], progress: Progress, *, rows: int, now: int
+) -> Progress:
+    """Apply stored deletions to about `rows` rows of their partitions, from `progress` on; return how far it got.
+
+    SQL narrows the partition, Python decides by Cassandra's order. The caller holds the table's lock, shared.
+    """
+    covered: dict[Key, int] = {}
+    at, after, looked_at = progress.at, progress.after, 0
+    while at < len(work) and looked_at < rows:
+        deletion = work[at].deletion
+        keys = _partition_rows(cursor, layout, deletion, after, rows)
+        for key in keys:
+            if _covers(layout, deletion, key):
+                covered[key] = max(covered.get(key, deletion.deletion_ts), deletion.deletion_ts)
+        looked_at += len(keys) + 1
+        at, after = (at, keys[-1]) if len(keys) == rows else (at + 1, None)
+    if covered:
+        _strip_rows(cursor, layout, covered, now)
+    for stored in work[progress.at : at]:
+        cursor.execute(APPLIED, (stored.tombstone_id, stored.deletion.deletion_ts))
+    return Progress(at, after)
+
+
+def _strip_rows(cursor: psycopg.Cursor, layout: Layout, covered: Mapping[Key, int], now: int) -> None:
+    with cursor.copy(copy_keys(layout)) as copy:
+        copy.write(stage_keys(sorted(covered.items())))
+    for statement in (delete_covered(layout), strip_covered(layout), bury_invisible(layout)):
+        cursor.execute(statement, {"now": now})
+
+
+def strip_covered_states(cursor: psycopg.Cursor, layout: Layout, states: Sequence[RowState]) -> Iterator[RowState]:
+    """Yield the states without what stored deletions cover; those with nothing left are skipped."""
+    hashes = [partition_hash(serialize_partition_key(layout.table, state.key[: layout.partition_length])) for state in states]
+    cursor.execute(OF_PARTITIONS, (layout.table_id, list(set(hashes))))
+    deletions: dict[bytes, list[RangeDeletion]] = defaultdict(list)
+    for *row, digest in cursor:
+        deletions[digest].append(_stored(row).deletion)
+    for state, digest in zip(states, hashes, strict=True):
+        covering = [d.deletion_ts for d in deletions.get(digest, ()) if _covers(layout, d, state.key)]
+        remaining = strip(state, max(covering)) if covering else state
+        if remaining is not None:
+            yield remaining
+
+
+def partition_hash(partition_bytes: bytes) -> bytes:
+    """Return the 128 bits by which the deletions of a partition are found."""
+    return xxhash.xxh3_128_digest(partition_bytes)
+
+
+def encode_bound(bound: Bound) -> bytes:
+    """Return a bound as bytes: inclusive or not, then each value behind its length; an open one is empty."""
+    if not bound.values:
+        return b""
+    return bytes([bound.inclusive]) + b"".join(struct.pack(">I", len(part)) + part for part in bound.values)
+
+
+def decode_bound(data: bytes) -> Bound:
+    """Return the bound that `encode_bound` wrote."""
+    if not data:
+        return Bound()
+    values, at = [], 1
+    while at < len(data):
+        (length,) = struct.unpack_from(">I", data, at)
+        values.append(data[at + 4 : at + 4 + length])
+        at += 4 + length
+    return Bound(tuple(values), inclusive=bool(data[0]))
+
+
+def _stored(row: Sequence[Any]) -> Stored:
+    tombstone_id, partition, partition_bytes, start, end, deletion_ts = row
+    return Stored(
+        tombstone_id, RangeDeletion(tuple(partition), partition_bytes, decode_bound(start), decode_bound(end), deletion_ts)
+    )
+
+
+def _covers(layout: Layout, deletion: RangeDeletion, key: Key) -> bool:
+    clustering = layout.key[layout.partition_length :]
+    values = key[layout.partition_length :]
+    depth = max(len(deletion.start.values), len(deletion.end.values))
+    row = [column.codec.serialize(value) for column, value in zip(clustering[:depth], values[:depth], strict=True)]
+    return layout.clustering_order.covers(deletion, row)
+
+
+def _partition_rows(cursor: psycopg.Cursor, layout: Layout, deletion: RangeDeletion, after: Key | None, rows: int) -> list[Key]:
+    conditions = [f"{column.sql} = %s::{column.type}" for column in layout.key[: layout.partition_length]]
+    parameters: list[str] = list(deletion.partition)
+    for condition, value in _narrowing(layout, deletion):
+        conditions.append(condition)
+        parameters.append(value)
+    if after is not None:
+        conditions.append(f"({layout.key_list}) > ({', '.join(f'%s::{column.type}' for column in layout.key)})")
+        parameters.extend(after)
+    texts = ", ".join(f"{column.sql}::text" for column in layout.key)
+    query = f"SELECT {texts} FROM {layout.relation} WHERE {' AND '.join(conditions)} ORDER BY {layout.key_list} LIMIT {rows}"
+    cursor.execute(query, parameters)
+    return cursor.fetchall()
+
+
+def _narrowing(layout: Layout, deletion: RangeDeletion) -> Iterator[tuple[str, str]]:
+    """Yield conditions on the first clustering column that every covered row meets, where PostgreSQL's order is Cassandra's."""
+    if len(layout.key) == layout.partition_length:
+        return
+    column = layout.key[layout.partition_length]
+    low, high = (deletion.end, deletion.start) if column.descending else (deletion.start, deletion.end)
+    for operator, bound in ((">=", low), ("<=", high)):
+        text = _bound_text(column, bound)
+        if text is not None:
+            yield f"{column.sql} {operator} %s::{column.type}", text
+
+
+def _bound_text(column: StoredColumn, bound: Bound) -> str | None:
+    """Return the bound's first value for SQL, None where it may not narrow: another order, or a value PostgreSQL has not."""
+    if not bound.values or not column.codec.postgres_order:
+        return None
+    try:
+        text = column.codec.to_text(bound.values[0])
+    except (BadRecord, ValueError):
+        return None
+    return text if column.codec.serialize(text) == bound.values[0] else None
