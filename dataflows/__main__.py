@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -11,16 +12,8 @@ from cdc.errors import CassmirrorError, SchemaError, SettingsError
 
 EXIT_BAD_SETTINGS = 2
 
-COMMANDS = {
-    "check": "dataflows.check",
-    "demo": "dataflows.demo",
-    "migrate": "dataflows.migrate",
-    "plan": "dataflows.plan",
-    "run": "dataflows.run",
-    "schema": "dataflows.schema",
-    "services": "dataflows.services",
-}
-"""Each command's module, which holds a click command of the same name."""
+NAMES = ("check", "demo", "migrate", "plan", "run", "schema", "services")
+"""Every command: a click command of its name in the module of its name beside this one."""
 
 
 class _Failure(click.ClickException):
@@ -40,12 +33,12 @@ class _Commands(click.Group):
     """Finds subcommands by name and imports only the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
-        return sorted(COMMANDS)
+        return commands()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click passes it
-        if cmd_name not in COMMANDS:
+        if cmd_name not in commands():
             return None
-        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        command: click.Command = getattr(import_module(f"dataflows.{cmd_name}"), cmd_name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -53,6 +46,11 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except CassmirrorError as error:
             raise (_Misuse if isinstance(error, SettingsError | SchemaError) else _Failure)(error) from error
+
+
+def commands() -> list[str]:
+    """Return the commands that this installation has; what needs a part that is not installed is not offered."""
+    return [name for name in NAMES if find_spec(f"dataflows.{name}")]
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
