@@ -9,7 +9,7 @@ from typing import Final
 from cdc.envelope import payload_of
 from cdc.errors import BadRecord, UnknownColumn, UnknownTable
 from cdc.event import Batch, Record, Skip
-from cdc.fingerprint import UNKNOWN, fingerprint
+from cdc.fingerprint import UNKNOWN, Fingerprints
 from cdc.key_columns import CodecOf
 from cdc.reader import Event, TableReader
 from cdc.schema import Schema, Table
@@ -78,7 +78,7 @@ class _Topic:
     """One topic: the reader of its table, or the reason why there is none."""
 
     def __init__(self, name: str, table: Table, codec_of: CodecOf) -> None:
-        self.name = name.encode()
+        self.fingerprint = Fingerprints(name)
         self.table = table.full_name
         self._problem: BadRecord | None = None
         try:
@@ -120,7 +120,7 @@ class _Poll:
             self._skipped[topic.table, Skip.COMPACTION_MARKER] += 1
             return None
         payload = payload_of(record.value)
-        print_ = fingerprint(topic.name, payload)
+        print_ = topic.fingerprint(payload)
         if print_ in self._seen:
             self._skipped[topic.table, Skip.DUPLICATE] += 1
             return None

@@ -1,0 +1,158 @@
+"""Microseconds an event costs in each stage, on one core: `python -m bench.decode`.
+
+The event has 11 columns and about 1.1 KB, as the connector writes it. Best of several runs in processor time, so that a
+busy machine shows least.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from cdc.ddl import read_ddl
+from cdc.envelope import Envelope
+from cdc.event import ABSENT, Batch, Change, Record, RowState, Value
+from cdc.fingerprint import Fingerprints
+from cdc.reader import TableReader
+from cdc.types.registry import codec_for
+from operators.attempt import attempt
+from operators.dedupe import Dedupe
+from operators.deserialize import Deserialize
+from operators.map_types import map_types
+from operators.validate import validate
+
+EVENTS = 5_000
+ROUNDS = 15
+SCHEMA = read_ddl("""
+    CREATE TABLE bench.orders (customer int, number int, status text, street text, city text, note text, items int,
+        total bigint, weight double, paid boolean, updated timestamp, PRIMARY KEY (customer, number));
+""")
+TABLE = SCHEMA.tables["bench", "orders"]
+
+
+def event(number: int, op: str = "i", touched: int = 9) -> bytes:
+    """Return one event; an update touches the first `touched` regular columns."""
+    values: dict[str, Any] = {
+        "city": "Lindenau an der Elster",
+        "items": number % 100,
+        "note": "leave it with the neighbour if nobody is there",
+        "paid": True,
+        "status": "dispatched",
+        "street": f"Karl-Heine-Straße {number % 200}",
+        "total": 10_000_000_000 + number,
+        "updated": 1_795_437_087_284,
+        "weight": 12.75,
+    }
+    cells: dict[str, Any] = {"customer": _cell(number % 1000), "number": _cell(number)}
+    cells |= {name: _cell(value) if place < touched else None for place, (name, value) in enumerate(values.items())}
+    ts_us = 1_795_437_087_254_490 + number
+    source = {
+        "version": "3.5.0.Beta1",
+        "connector": "cassandra",
+        "name": "cdc",
+        "ts_ms": ts_us // 1000,
+        "snapshot": "false",
+        "db": "NULL",
+        "sequence": None,
+        "ts_us": ts_us,
+        "ts_ns": ts_us * 1000,
+        "cluster": "Test Cluster",
+        "file": "CommitLog-7-1795436752199.log",
+        "pos": 1_004_241 + number,
+        "keyspace": "bench",
+        "table": "orders",
+    }
+    after = cells | {"_range_start": None, "_range_end": None}
+    return msgspec.json.encode({"ts_ms": 1_795_437_087_284, "op": op, "source": source, "after": after})
+
+
+def _cell(value: object) -> dict[str, object]:
+    return {"value": value, "deletion_ts": None, "set": True}
+
+
+def polled(op: str, touched: int) -> Batch[Record]:
+    """Return one poll of events."""
+    values = [event(number, op, touched) for number in range(EVENTS)]
+    return Batch(0, [Record("cdc.bench.orders", 0, n, 1_795_437_087_419, b"{}", value) for n, value in enumerate(values)], [])
+
+
+def best(work: Callable[[], object]) -> float:
+    """Return the microseconds an event of the quickest round."""
+    quickest = float("inf")
+    for _ in range(ROUNDS):
+        gc.collect()
+        start = time.thread_time()
+        work()
+        quickest = min(quickest, time.thread_time() - start)
+    return quickest * 1e6 / EVENTS
+
+
+def row_by_loop(reader: TableReader) -> Callable[[Envelope[Any]], RowState]:
+    """Return the mapping that generated code is measured against: a loop over the columns."""
+    interpreter = reader.interpret
+    regular, clustering, partition = interpreter._regular, interpreter._clustering, interpreter._partition.columns
+
+    def read(envelope: Envelope[Any]) -> RowState:
+        after = envelope.after
+        values: list[Value] = []
+        for column in regular:
+            cell = getattr(after, column.attribute)
+            if cell is None:
+                values.append(ABSENT)
+            else:
+                values.append(None if cell.value is None else column.to_text(cell.value))
+        key = tuple([column.to_text(getattr(after, column.attribute).value) for column in (*partition, *clustering)])
+        return RowState(key, envelope.source.ts_us, values, envelope.source.ts_us)
+
+    return read
+
+
+def parts(records: list[Record]) -> dict[str, Callable[[], object]]:
+    """Return what the stages are made of."""
+    reader = TableReader(TABLE, codec_for)
+    envelopes = [reader.decode(record.value or b"") for record in records]
+    loop = row_by_loop(reader)
+    fingerprint = Fingerprints("cdc.bench.orders")
+    return {
+        "fingerprint": lambda: [fingerprint(record.value or b"") for record in records],
+        "decode (msgspec)": lambda: [reader.decode(record.value or b"") for record in records],
+        "interpret (generated code)": lambda: [reader.interpret(envelope) for envelope in envelopes],
+        "interpret (loop, for comparison)": lambda: [loop(envelope) for envelope in envelopes],
+        "attempt (the frame of a stage)": lambda: attempt("s", lambda item: item, records, [], lambda item: (item, "")),
+    }
+
+
+def stages(batch: Batch[Record]) -> dict[str, Callable[[], object]]:
+    """Return the stages themselves."""
+    deserialize = Deserialize(SCHEMA, "cdc")
+    events = deserialize(batch)
+    changes = map_types(validate(events))
+
+    def dedupe() -> list[Batch[Change]]:
+        return list(Dedupe(lambda _: []).logic(None).on_batch([changes])[0])
+
+    return {
+        "deserialize": lambda: deserialize(batch),
+        "validate": lambda: validate(events),
+        "map_types": lambda: map_types(events),
+        "dedupe": dedupe,
+        "all four": lambda: (map_types(validate(deserialize(batch))), dedupe()),
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    for title, op, touched in (("insert, 11 columns", "i", 9), ("update, 2 of 9 columns", "u", 2)):
+        batch = polled(op, touched)
+        size = sum(len(record.value or b"") for record in batch.items) // EVENTS
+        print(f"{title}, {size} bytes")
+        for name, work in (parts(batch.items) | stages(batch)).items():
+            print(f"  {name:<34}{best(work):6.2f} us")
+
+
+if __name__ == "__main__":
+    main()
