@@ -10,6 +10,7 @@ from types import FrameType
 from runtime.logs import get_logger
 
 EXIT_NOT_DRAINED = 1
+LAST_SECONDS = 2.0
 log = get_logger("stop")
 
 
@@ -18,6 +19,8 @@ class Stop:
 
     def __init__(self, grace_seconds: float = 25.0) -> None:
         self.grace_seconds = grace_seconds
+        self.gives_up = threading.Event()
+        """Set when the grace is over: who waits for a server may raise, so that the process ends in order."""
         self._requested = threading.Event()
         self._drained = threading.Event()
 
@@ -48,6 +51,9 @@ class Stop:
         self.request()
 
     def _give_up_late(self) -> None:
-        if not self._drained.wait(self.grace_seconds):
-            log.error("not drained within the grace, giving up; nothing is lost", grace_seconds=self.grace_seconds)
+        if self._drained.wait(self.grace_seconds):
+            return
+        log.error("not drained within the grace, giving up; nothing is lost", grace_seconds=self.grace_seconds)
+        self.gives_up.set()
+        if not self._drained.wait(LAST_SECONDS):
             os._exit(EXIT_NOT_DRAINED)

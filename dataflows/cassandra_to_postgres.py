@@ -1,0 +1,46 @@
+"""The mirror: Kafka, deserialize, validate, map_types, dedupe, PostgreSQL; what is rejected on the way, to the dead letters."""
+
+from __future__ import annotations
+
+import sys
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+
+from cdc.errors import SchemaError, SettingsError
+from dataflows.mirror_parts import MirrorParts, open_parts
+from operators.map_types import map_types
+from operators.validate import validate
+from runtime.logs import configure_logs
+from runtime.settings import load_settings
+from runtime.stop import Stop
+
+EXIT_BAD_SETTINGS = 2
+
+
+def flow() -> Dataflow:
+    """Return the dataflow as `python -m bytewax.run` asks for it: with the settings of the environment, ready for signals."""
+    try:
+        settings = load_settings()
+        configure_logs(settings.log)
+        stop = Stop(settings.stop.grace_seconds)
+        parts = open_parts(settings, stop)
+    except (SettingsError, SchemaError) as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(EXIT_BAD_SETTINGS)
+    stop.on_signals()
+    return mirror(parts)
+
+
+def mirror(parts: MirrorParts) -> Dataflow:
+    """Return the dataflow made of given parts. An item is a batch, keyed by its slot; the name of a step is its stage."""
+    dataflow = Dataflow("cassandra_to_postgres")
+    records = op.input("source", dataflow, parts.source)
+    events = op.map_value("deserialize", records, parts.deserialize)
+    valid = op.map_value("validate", events, validate)
+    changes = op.map_value("map_types", valid, map_types)
+    fresh = op.stateful_batch("dedupe", changes, parts.dedupe.logic)
+    op.output("postgres", fresh, parts.postgres)
+    rejected = op.filter_value("rejected", fresh, lambda batch: bool(batch.rejected))
+    op.output("dead_letter", rejected, parts.dead_letters)
+    return dataflow

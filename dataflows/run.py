@@ -1,0 +1,57 @@
+"""`cassmirror run`: the dataflow with a recovery store of its own, until it is caught up or told to stop."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from bytewax.recovery import RecoveryConfig
+from bytewax.run import cli_main
+
+from cdc.errors import CassmirrorError
+from dataflows.cassandra_to_postgres import mirror
+from runtime.logs import configure_logs
+from runtime.recovery_store import recovery_store
+from runtime.settings import load_settings
+from runtime.stop import Stop
+
+
+@click.command()
+@click.option(
+    "--recovery-dir", type=click.Path(path_type=Path, file_okay=False), help="Bytewax's recovery store. Made if missing."
+)
+@click.option("--snapshot-interval", type=click.FloatRange(min=0), help="Seconds between snapshots.")
+@click.option("--backup-interval", type=click.FloatRange(min=0), help="Seconds that old snapshots are kept.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Worker threads.")
+def run(recovery_dir: Path | None, snapshot_interval: float | None, backup_interval: float | None, workers: int) -> None:
+    """Mirror until told to stop, or until caught up."""
+    settings = load_settings()
+    configure_logs(settings.log)
+    stop = Stop(settings.stop.grace_seconds)
+    snapshot = settings.recovery.snapshot_interval_seconds if snapshot_interval is None else snapshot_interval
+    backup = settings.recovery.backup_interval_seconds if backup_interval is None else backup_interval
+    with recovery_store(recovery_dir or settings.recovery.directory) as directory:
+        flow = mirror(settings, stop)
+        stop.on_signals()
+        try:
+            cli_main(  # type: ignore[no-untyped-call]
+                flow,
+                workers_per_process=workers,
+                epoch_interval=timedelta(seconds=snapshot),
+                recovery_config=RecoveryConfig(directory, timedelta(seconds=backup)),  # type: ignore[no-untyped-call]
+            )
+        except Exception as error:
+            raise _cause(error) from error
+        finally:
+            stop.drained()
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what ended the flow: the engine wraps what a stage raises."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, CassmirrorError):
+            return seen
+        seen = seen.__cause__
+    return error

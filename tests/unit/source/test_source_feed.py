@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
+
+from cdc.event import Position
+from operators.source_feed import Admission, Feed, FeedLimits
+from operators.source_topics import slot_of
+from runtime.kafka.reader import BEGINNING, Polled
+from runtime.progress import Progress
+from runtime.status import LostRange, Status
+
+TOPIC = "cassandra.shop.orders"
+KEY = (TOPIC, 0)
+SLOT = slot_of(TOPIC, 0)
+
+
+class FakeMessage:
+    """The part of confluent_kafka's message that the feed reads."""
+
+    def __init__(self, offset: int, size: int, partition: int) -> None:
+        self._offset, self._size, self._partition = offset, size, partition
+
+    def topic(self) -> str:
+        return TOPIC
+
+    def partition(self) -> int:
+        return self._partition
+
+    def offset(self) -> int:
+        return self._offset
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, 1_000
+
+    def key(self) -> bytes:
+        return b"k"
+
+    def value(self) -> bytes:
+        return b"v"
+
+    def __len__(self) -> int:
+        return self._size
+
+
+class FakeReader:
+    """Serves logs from memory as the real reader does from Kafka: a paused partition goes on behind the last poll."""
+
+    def __init__(self, logs: Mapping[int, int], size: int = 10) -> None:
+        self.logs, self.size = dict(logs), size
+        self.next: dict[tuple[str, int], int] = {}
+        self.paused: set[tuple[str, int]] = set()
+        self.lost: list[tuple[str, int]] = []
+        self.commits: list[dict[tuple[str, int], int]] = []
+        self.closed_with: dict[tuple[str, int], int] | None = None
+        self.largest_poll = 0
+
+    def assign(self, starts: Mapping[tuple[str, int], int]) -> None:
+        self.next.update({key: 0 if start == BEGINNING else start for key, start in starts.items()})
+
+    def unassign(self, keys: Iterable[tuple[str, int]]) -> None:
+        for key in keys:
+            del self.next[key]
+
+    def pause(self, keys: Iterable[tuple[str, int]]) -> None:
+        self.paused |= set(keys)
+
+    def resume(self, keys: Iterable[tuple[str, int]]) -> None:
+        self.paused -= set(keys)
+
+    def poll(self, max_records: int) -> Polled:
+        messages: list[Any] = []
+        for key in sorted(self.next.keys() - self.paused):
+            while self.next[key] < self.logs[key[1]] and len(messages) < max_records:
+                messages.append(FakeMessage(self.next[key], self.size, key[1]))
+                self.next[key] += 1
+        self.largest_poll = max(self.largest_poll, len(messages))
+        lost, self.lost = self.lost, []
+        return Polled(messages, lost, [], [])
+
+    def positions(self, keys: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        return {key: self.next[key] for key in keys}
+
+    def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        self.commits.append(dict(offsets))
+
+    def close(self, last_offsets: Mapping[tuple[str, int], int]) -> None:
+        self.closed_with = dict(last_offsets)
+
+
+def feed_of(reader: FakeReader, limits: FeedLimits | None = None, status: Status | None = None) -> Feed:
+    feed = Feed(lambda: reader, Progress(), status or Status(), limits)  # type: ignore[arg-type,return-value]
+    feed.open(SLOT, {})
+    return feed
+
+
+def take(feed: Feed, slot: int = SLOT) -> list[int]:
+    batch = feed.take(slot)
+    return [] if batch is None else [record.offset for record in batch.items]
+
+
+def admission(start: int | None = None, log_start: int = 0, end: int | None = None, partition: int = 0) -> Admission:
+    return Admission(TOPIC, partition, "id", start, log_start, end)
+
+
+def test_a_batch_carries_the_offset_behind_its_last_record() -> None:
+    feed = feed_of(FakeReader({0: 3}))
+    feed.admit([admission()], slots=[SLOT])
+    batch = feed.take(SLOT)
+    assert batch is not None
+    assert [record.offset for record in batch.items] == [0, 1, 2]
+    assert batch.positions == [Position(TOPIC, 0, "id", 3)]
+    assert feed.take(SLOT) is None
+
+
+def test_the_state_covers_what_is_handed_out_not_what_is_queued() -> None:
+    feed = feed_of(FakeReader({0: 10}), FeedLimits(batch_records=4))
+    feed.admit([admission()], slots=[SLOT])
+    take(feed)
+    assert feed.state(SLOT) == {f"{TOPIC}-0": ("id", 4)}
+
+
+def test_a_state_is_kept_until_its_partition_is_found_or_known_to_be_gone() -> None:
+    feed = Feed(FakeReader, Progress(), Status())  # type: ignore[arg-type]
+    state = {f"{TOPIC}-0": ("id", 4), "gone-7": ("id", 1)}
+    feed.open(SLOT, state)
+    assert feed.state(SLOT) == state
+    reader = FakeReader({0: 4})
+    status = Status()
+    feed = Feed(lambda: reader, Progress(), status)  # type: ignore[arg-type,return-value]
+    feed.open(SLOT, state)
+    feed.admit([admission(4)], slots=[SLOT])
+    assert feed.state(SLOT) == {f"{TOPIC}-0": ("id", 4)}
+    assert status.facts().vanished_partitions == (("gone", 7),)
+
+
+def test_dedupe_may_build_on_starts_that_postgres_holds() -> None:
+    feed = feed_of(FakeReader({0: 4}))
+    feed.admit([admission(2)], slots=[SLOT])
+    take(feed)
+    assert feed.starts(SLOT) == [Position(TOPIC, 0, "id", 2)]
+
+
+def test_from_the_beginning_dedupe_builds_on_nothing() -> None:
+    feed = feed_of(FakeReader({0: 4}))
+    feed.admit([admission(None, 2)], slots=[SLOT])
+    assert feed.starts(SLOT) == []
+
+
+def test_a_slot_that_nobody_empties_is_paused_and_loses_nothing() -> None:
+    other = next(partition for partition in range(1, 100) if slot_of(TOPIC, partition) != SLOT)
+    reader = FakeReader({0: 1_000, other: 1_000})
+    feed = feed_of(reader, FeedLimits(batch_records=10, queue_records=20))
+    feed.open(slot_of(TOPIC, other), {})
+    feed.admit([admission(), admission(partition=other)], slots=[SLOT, slot_of(TOPIC, other)])
+    got: list[int] = []
+    while len(got) < 1_000:
+        got += take(feed, slot_of(TOPIC, other))
+    assert got == list(range(1_000))
+    assert reader.next[KEY] <= 40
+    mine: list[int] = []
+    while len(mine) < 1_000:
+        mine += take(feed)
+    assert mine == list(range(1_000))
+
+
+def test_large_records_are_polled_few_at_a_time() -> None:
+    reader = FakeReader({0: 10_000}, size=100_000)
+    feed = feed_of(reader, FeedLimits(batch_records=100, batch_bytes=1_000_000))
+    feed.admit([admission()], slots=[SLOT])
+    take(feed)
+    reader.largest_poll = 0
+    for _ in range(20):
+        take(feed)
+    assert reader.largest_poll == 9
+
+
+def test_a_slot_is_caught_up_when_its_partitions_were_found_and_read() -> None:
+    feed = feed_of(FakeReader({0: 3}), FeedLimits(batch_records=2))
+    assert not feed.is_caught_up(SLOT)
+    feed.admit([admission(end=3)], slots=[SLOT])
+    seen = [feed.is_caught_up(SLOT)]
+    for _ in range(2):
+        take(feed)
+        seen.append(feed.is_caught_up(SLOT))
+    assert seen == [False, False, True]
+
+
+@pytest.mark.parametrize(("log_start", "log_end", "goes_on_at"), [(5, 9, 5), (0, 9, 3), (0, 2, 0)])
+def test_a_refused_offset_is_mended(log_start: int, log_end: int, goes_on_at: int) -> None:
+    reader, status = FakeReader({0: 3}), Status()
+    feed = feed_of(reader, status=status)
+    feed.admit([admission()], slots=[SLOT])
+    take(feed)
+    reader.lost = [KEY]
+    while not feed.broken():
+        take(feed)
+    feed.restart(KEY, log_start, log_end)
+    assert (feed.broken(), feed.state(SLOT)) == ({}, {f"{TOPIC}-0": ("id", goes_on_at)})
+    want = (LostRange(TOPIC, 0, 3, 5),) if log_start == 5 else ()
+    assert status.facts().lost_ranges == want
+
+
+def test_the_last_slot_closes_the_reader_with_what_is_left_to_commit() -> None:
+    reader = FakeReader({0: 3})
+    feed = feed_of(reader)
+    feed.admit([admission()], slots=[SLOT])
+    take(feed)
+    feed.commit(SLOT, [Position(TOPIC, 0, "id", 1)])
+    feed.commit(SLOT, [Position(TOPIC, 0, "id", 3)])
+    feed.end(SLOT)
+    feed.end(SLOT)
+    assert (reader.commits, reader.closed_with) == ([{KEY: 1}], {KEY: 3})
+
+
+def test_a_dropped_partition_is_no_longer_read_nor_committed() -> None:
+    reader = FakeReader({0: 3})
+    feed = feed_of(reader)
+    feed.admit([admission()], slots=[SLOT])
+    feed.drop([KEY])
+    feed.commit(SLOT, [Position(TOPIC, 0, "id", 1)])
+    assert (take(feed), feed.state(SLOT), reader.next, reader.commits) == ([], {}, {}, [])
+
+
+def test_a_failure_of_the_watcher_reaches_the_flow() -> None:
+    feed = feed_of(FakeReader({}))
+    feed.fail(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        feed.take(SLOT)
