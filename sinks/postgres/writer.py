@@ -14,7 +14,6 @@ from typing import TypeVar
 
 import psycopg
 import pybreaker
-import structlog
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -27,6 +26,7 @@ from tenacity import (
 from cdc.errors import OffsetsLost, PoisonRow, PostgresUnavailable, SchemaError
 from cdc.event import Change, Position, Rejected
 from cdc.policy import Action, action_for_sqlstate
+from runtime.logs import get_logger
 from sinks.postgres import offsets
 from sinks.postgres.connection import connect
 from sinks.postgres.layout import Layout
@@ -41,7 +41,7 @@ JUDGED = [StatementFailed, LayoutChanged, OffsetsLost, SchemaError]  # these say
 
 Result = TypeVar("Result")
 
-log = structlog.get_logger(STAGE)
+log = get_logger(STAGE)
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class Outcome:
     """What became of a batch beside the merged rows."""
 
     rejected: list[Rejected] = field(default_factory=list)
+    poison: list[Change] = field(default_factory=list)
     refused: list[Change] = field(default_factory=list)
 
 
@@ -119,6 +120,12 @@ class Writer:
         """Return the newest position of each topic partition that this writer has committed."""
         return list(self._committed.values())
 
+    def stored_positions(self) -> list[Position]:
+        """Return the positions of the consumer group that PostgreSQL holds, after making what is missing there."""
+        if not self.layouts:
+            return []
+        return self._with_retry(self._read_positions)
+
     def sweep(self) -> int:
         """Take everything due out of sight, in bounded steps; return the number of rows looked at."""
         return sum(self._until_done(layout, self._sweep_step) for layout in self._live_layouts())
@@ -163,13 +170,15 @@ class Writer:
             self._write_whole(self.prepare(changes, ()), outcome)
         except StatementFailed as failed:
             if self._judge(failed) is not Action.DEAD_LETTER:
-                raise
-            if len(changes) == 1:
+                self._halt(failed, changes)
+                self._isolate(changes, outcome)
+            elif len(changes) == 1:
+                outcome.poison.append(changes[0])
                 outcome.rejected.append(_poison(changes[0], failed.error))
-                return
-            middle = len(changes) // 2
-            self._isolate(changes[:middle], outcome)
-            self._isolate(changes[middle:], outcome)
+            else:
+                middle = len(changes) // 2
+                self._isolate(changes[:middle], outcome)
+                self._isolate(changes[middle:], outcome)
 
     def _judge(self, failed: StatementFailed) -> Action:
         return action_for_sqlstate(failed.error.sqlstate)
@@ -199,6 +208,9 @@ class Writer:
         retention = max(self._options.min_retention, timedelta(seconds=layout.table.gc_grace_seconds))
         fixed, rows = self._options.clock_at, self._options.sweep_rows
         return purge_step(session.connection, layout, retention=retention, fixed=fixed, rows=rows)
+
+    def _read_positions(self) -> list[Position]:
+        return list(offsets.read(self._open().connection, self._options.group_id).values())
 
     def _live_layouts(self) -> list[Layout]:
         return [layout for name, layout in self.layouts.items() if name not in self.halted]

@@ -1,0 +1,118 @@
+"""The writer on a thread of its own: one batch merges while the next is decoded and staged."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from cdc.event import Batch, Change, Position
+from sinks.postgres.prepare import Prepared
+from sinks.postgres.writer import Outcome, Writer
+
+
+class OverlappedWriter:
+    """Hands batches to the writer in the order they came; waits when it falls behind. May be called from several threads.
+
+    An idle writer takes at once what there is; a busy one finds all that gathered meanwhile: few are late, many are fast.
+    """
+
+    def __init__(self, writer: Writer, *, max_rows: int, on_written: Callable[[Prepared, Outcome], None]) -> None:
+        self._writer = writer
+        self._max_rows = max_rows
+        self._on_written = on_written
+        self._changed = threading.Condition()
+        self._pending: list[Batch[Change]] = []
+        self._pending_rows = 0
+        self._ready: Prepared | None = None
+        self._preparing = False
+        self._writing = False
+        self._closed = False
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+
+    def submit(self, batch: Batch[Change]) -> None:
+        """Take a batch; may wait for the writer. Raises what the writer raised."""
+        with self._changed:
+            self._start()
+            self._pending.append(batch)
+            self._pending_rows += len(batch.items)
+            if self._pending_rows < self._max_rows:
+                self._changed.notify_all()
+                return
+            self._wait_for(lambda: self._ready is None and not self._preparing)
+            if not self._pending:
+                return
+            batches = self._take()
+            self._preparing = True
+        self._make_ready(batches)
+
+    def flush(self) -> None:
+        """Return when everything submitted is committed. Raises what the writer raised."""
+        with self._changed:
+            self._wait_for(lambda: self._ready is None and not (self._pending or self._preparing or self._writing))
+
+    def close(self) -> None:
+        """End the thread and close the connection; what is not committed is read again after a restart."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+        self._writer.close()
+
+    def _make_ready(self, batches: list[Batch[Change]]) -> None:
+        ready: Prepared | None = None
+        try:
+            ready = self._prepare(batches)
+        finally:
+            with self._changed:
+                self._ready, self._preparing = ready, False
+                self._changed.notify_all()
+
+    def _prepare(self, batches: list[Batch[Change]]) -> Prepared:
+        changes = [change for batch in batches for change in batch.items]
+        positions: list[Position] = [position for batch in batches for position in batch.positions]
+        return self._writer.prepare(changes, positions)
+
+    def _take(self) -> list[Batch[Change]]:
+        batches, self._pending, self._pending_rows = self._pending, [], 0
+        return batches
+
+    def _wait_for(self, condition: Callable[[], bool]) -> None:
+        self._changed.wait_for(lambda: self._error is not None or condition())
+        if self._error is not None:
+            raise self._error
+
+    def _start(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="postgres-writer", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while (work := self._next()) is not None:
+                prepared = work if isinstance(work, Prepared) else self._prepare(work)
+                outcome = self._writer.write(prepared)
+                self._on_written(prepared, outcome)
+                with self._changed:
+                    self._writing = False
+                    self._changed.notify_all()
+        except BaseException as error:  # noqa: BLE001  # it is raised where the engine can see it
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()
+
+    def _next(self) -> Prepared | list[Batch[Change]] | None:
+        """Wait for work and take it: what is ready first, it is older."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._ready or (self._pending and not self._preparing))
+            if self._closed:
+                return None
+            self._writing = True
+            if self._ready is not None:
+                ready, self._ready = self._ready, None
+                self._changed.notify_all()
+                return ready
+            return self._take()

@@ -1,0 +1,140 @@
+"""The PostgreSQL sink as Bytewax knows it: 64 partitions, one writer thread, a sweeper beside it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+
+from cdc.event import Batch, Change, Position, Rejected, RowState
+from runtime.metrics import Metrics
+from runtime.progress import Progress
+from sinks.postgres.layout import Layout
+from sinks.postgres.overlap import OverlappedWriter
+from sinks.postgres.prepare import Prepared
+from sinks.postgres.sweeper import Sweeper
+from sinks.postgres.writer import Outcome, Writer, WriterOptions
+
+PARTS = [f"{slot:02d}" for slot in range(64)]
+
+
+class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
+    """Merge batches of changes into PostgreSQL. Idempotent; in order for each topic partition; `snapshot` waits for commits.
+
+    `confirm_dead_letters` returns when rows that PostgreSQL refused are safe; `forget` lets their copies through again.
+    """
+
+    def __init__(
+        self,
+        options: WriterOptions,
+        read_layouts: Callable[[], Iterable[Layout]],
+        confirm_dead_letters: Callable[[list[Rejected]], None],
+        forget: Callable[[Iterable[Change]], None],
+        *,
+        max_batch_rows: int,
+        progress: Progress,
+        metrics: Metrics,
+        sweeper: Sweeper,
+        worker_id: str,
+    ) -> None:
+        self._writer = Writer(options, read_layouts, confirm_dead_letters)
+        self._overlapped = OverlappedWriter(self._writer, max_rows=max_batch_rows, on_written=self._note)
+        self._forget = forget
+        self._progress = progress
+        self._metrics = metrics
+        self._sweeper = sweeper
+        self._worker_id = worker_id
+        self._lock = threading.Lock()
+        self._open_parts = 0
+
+    @property
+    def halted(self) -> frozenset[str]:
+        """Full names of the tables that wait for an operator."""
+        return frozenset(self._writer.halted)
+
+    def list_parts(self) -> list[str]:
+        return PARTS
+
+    def part_fn(self, item_key: str) -> int:
+        """Return the slot itself: the list of parts is sorted."""
+        return int(item_key)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> PostgresPartition:  # noqa: ARG002  # Bytewax's signature
+        self._progress.sink_opened(int(for_part))
+        with self._lock:
+            self._open_parts += 1
+        self._sweeper.start()
+        return PostgresPartition(self)
+
+    def submit(self, batch: Batch[Change]) -> None:
+        """Take a batch; may wait for the writer."""
+        self._overlapped.submit(batch)
+
+    def flush(self) -> None:
+        """Return when everything submitted is committed and what has expired is out of sight for a moment."""
+        self._overlapped.flush()
+        self._sweeper.raise_error()
+
+    def close_part(self) -> None:
+        """End the threads with the last partition, after one more sweep."""
+        with self._lock:
+            self._open_parts -= 1
+            if self._open_parts:
+                return
+        self._overlapped.flush()
+        self._overlapped.close()
+        self._sweeper.finish()
+
+    def _note(self, prepared: Prepared, outcome: Outcome) -> None:
+        self._progress.committed(self._writer.committed())
+        self._forget(outcome.poison)
+        now = time.time()
+        for table in prepared.tables:
+            name = table.layout.table.full_name
+            self._metrics.events_processed.labels(name, self._worker_id).inc(len(table.changes))
+            self._metrics.postgres_batch_size.labels(name).observe(len(table.changes))
+            written = [change.what.write_ts for change in table.changes if isinstance(change.what, RowState)]
+            if written:
+                self._metrics.replication_latency_seconds.labels(name).observe(max(0.0, now - max(written) / 1e6))
+        for change in outcome.refused:
+            self._metrics.replays_refused.labels(change.table.full_name).inc()
+        for name in self._writer.halted:
+            self._metrics.table_halted.labels(name).set(1)
+
+
+class PostgresPartition(StatefulSinkPartition[Batch[Change], None]):
+    """One slot of the sink. The offsets that a restart reads from stand in PostgreSQL, so nothing is kept here."""
+
+    def __init__(self, sink: PostgresSink) -> None:
+        self._sink = sink
+
+    def write_batch(self, values: list[Batch[Change]]) -> None:
+        for batch in values:
+            self._sink.submit(batch)
+
+    def snapshot(self) -> None:
+        self._sink.flush()
+
+    def close(self) -> None:
+        self._sink.close_part()
+
+
+class StoredPositions:
+    """Reads where each topic partition stands in PostgreSQL, on a connection of its own; makes what is missing first.
+
+    Waits for the server. For several threads.
+    """
+
+    def __init__(self, options: WriterOptions, read_layouts: Callable[[], Iterable[Layout]]) -> None:
+        self._writer = Writer(options, read_layouts, lambda _: None)
+        self._lock = threading.Lock()
+
+    def __call__(self) -> list[Position]:
+        """Return the stored positions of the consumer group."""
+        with self._lock:
+            try:
+                return self._writer.stored_positions()
+            finally:
+                self._writer.close()
