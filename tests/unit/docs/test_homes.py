@@ -11,7 +11,7 @@ from tests.unit.docs.pages import DOCS
 ROOT = DOCS.parent
 HOMES = {
     "alembic": {"sinks/postgres"},
-    "bytewax": {"dataflows", "operators", "sinks"},
+    "bytewax": {"dataflows", "operators", "sinks", "runtime/recovery_store.py"},
     "click": {"dataflows"},
     "confluent_kafka": {"runtime/kafka"},
     "jgo": {"runtime/embedded"},
