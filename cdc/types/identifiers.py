@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -100,7 +101,12 @@ def _decode_uuid(serialized: bytes) -> str:
 
 def _inet_text(value: str) -> str:
     address = value[value.rfind("/") + 1 :]
-    return address if _IPV4(address) else str(_address(address))
+    return address if _IPV4(address) else _canonical(address)
+
+
+@lru_cache(maxsize=16_384)
+def _canonical(address: str) -> str:
+    return str(_address(address))
 
 
 def _parse_inet(text: str) -> bytes:

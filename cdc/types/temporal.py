@@ -23,6 +23,8 @@ _LAST_DAY = 2_145_042_905  # 5874897-12-31
 _FIRST_MS = _FIRST_DAY * MS_PER_DAY
 _END_MS = 106_762_940 * MS_PER_DAY  # 294277-01-01
 _MINUTES = tuple(f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1_440))
+_TWO_DIGITS = tuple(f"{number:02d}" for number in range(60))  # look-ups: formatting would cost half of the time
+_THREE_DIGITS = tuple(f"{number:03d}" for number in range(1_000))
 _TIMESTAMP = re.compile(r"([+-]?[0-9]+-[0-9]+-[0-9]+)[ T]([0-9:.]+)(?:Z|\+00)?( BC)?").fullmatch
 
 
@@ -91,14 +93,15 @@ def build_time(cql: CqlType, building: Building) -> Form:
 def _timestamp_text(value: int) -> str:
     if not _FIRST_MS <= value < _END_MS:
         raise ValueOutOfRange(f"the timestamp {value} ms lies outside 4714-11-24 BC to 294276-12-31")
-    days, ms = divmod(value, MS_PER_DAY)
+    minute, ms = divmod(value, 60_000)
+    days, minute = divmod(minute, 1_440)
     day, era = postgres_date(days)
-    return f"{day} {_clock(ms)}+00{era}"
+    return f"{day} {_MINUTES[minute]}{_TWO_DIGITS[ms // 1_000]}.{_THREE_DIGITS[ms % 1_000]}+00{era}"
 
 
 def _clock(ms_of_day: int) -> str:
     minute, ms = divmod(ms_of_day, 60_000)
-    return f"{_MINUTES[minute]}{ms // 1_000:02d}.{ms % 1_000:03d}"
+    return f"{_MINUTES[minute]}{_TWO_DIGITS[ms // 1_000]}.{_THREE_DIGITS[ms % 1_000]}"
 
 
 def _parse_timestamp(text: str) -> bytes:
@@ -122,9 +125,8 @@ def _parse_date(text: str) -> bytes:
 
 
 def _time_text(value: int) -> str:
-    minute, ns = divmod(value, 60_000_000_000)
-    us = ns // 1_000
-    return f"{_MINUTES[minute]}{us // 1_000_000:02d}.{us % 1_000_000:06d}"
+    minute, us = divmod(value // 1_000, 60_000_000)
+    return f"{_MINUTES[minute]}{_TWO_DIGITS[us // 1_000_000]}.{us % 1_000_000:06d}"
 
 
 def _time_key(value: int) -> str:

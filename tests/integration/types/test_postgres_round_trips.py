@@ -20,22 +20,25 @@ from cdc.errors import UnrepresentableKey
 from cdc.schema import CqlType
 from cdc.types.base import TypeCodec
 from cdc.types.registry import codec_for
+from runtime.embedded.postgres import PostgresServer
 from sinks.postgres.connection import connect
+from tests.fixtures.servers import GivenPostgres
 from tests.unit.types.notation import cql
 from tests.unit.types.strategies import container_types, scalar_types, typed_values, wire_values
 
 VECTORS = json.loads((Path(tests.unit.types.__file__).parent / "native_vectors.json").read_text("ascii"))
 
 
-@pytest.fixture
-def postgres(postgres_dsn: str) -> Iterator[psycopg.Connection]:
-    with connect(postgres_dsn) as connection:
+@pytest.fixture(scope="module")
+def postgres(postgres_server: PostgresServer | GivenPostgres) -> Iterator[psycopg.Connection]:
+    """A connection for statements that leave nothing behind."""
+    with connect(postgres_server.dsn) as connection:
         yield connection
 
 
 def printed(connection: psycopg.Connection, type_name: str, text: str) -> str:
     """Return what PostgreSQL prints of a text that it read as a type."""
-    query = sql.SQL("SELECT (%s::text::{})::text").format(sql.SQL(type_name))  # type: ignore[arg-type]
+    query = sql.SQL("SELECT (%s::text::{})::text").format(sql.SQL(type_name))
     row = connection.execute(query, (text,)).fetchone()
     assert row is not None
     return str(row[0])
@@ -125,13 +128,14 @@ def test_postgres_orders_as_cassandra_where_the_codec_says_so(postgres: psycopg.
     kind = cql(notation)
     codec = codec_for(kind)
     collation = ' COLLATE "C"' if codec.postgres == "text" else ""
-    query = f"SELECT value::text AS printed FROM unnest(%s::text[]) AS text, CAST(text AS {codec.postgres}) AS value ORDER BY value{collation}"
+    value = f"CAST(text AS {codec.postgres})"
+    query = f"SELECT {value}::text AS printed FROM unnest(%s::text[]) AS text ORDER BY {value}{collation}"
 
     @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(wire_values(kind), max_size=8))
     def in_order(wires: list[Any]) -> None:
         texts = list(key_texts(codec, wires))
-        rows = postgres.execute(query, (texts,)).fetchall()  # type: ignore[arg-type]
+        rows = postgres.execute(query, (texts,)).fetchall()
         keys = [codec.sort_key(codec.serialize(row[0])) for row in rows]
         assert keys == sorted(keys)
 
