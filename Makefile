@@ -35,7 +35,7 @@ bench: setup ## rows a second of the whole flow against the ceiling of this mach
 	$(BIN)/python -m bench $(ARGS)
 
 lock: ## write requirements.lock anew (needs uv)
-	$$(command -v $(BIN)/uv || command -v uv) pip compile --universal --generate-hashes --no-emit-index-url --no-annotate \
+	$$(command -v $(BIN)/uv || command -v uv) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header --python-version 3.11 --extra dev pyproject.toml --output-file requirements.lock
 
 clean: ## remove .venv and all that tools have left
