@@ -41,7 +41,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
 
 
-class RowState(msgspec.Struct):
+class RowState(msgspec.Struct, gc=False):
     """What is known of one row, from one event or many: the operand of the merge.
 
     `values` stands in the order of `Table.regular`. With `stamps` None every touched cell was written at `write_ts`; else
@@ -60,14 +60,14 @@ class RowState(msgspec.Struct):
     deletion: int | None = None
 
 
-class Bound(msgspec.Struct, frozen=True):
+class Bound(msgspec.Struct, frozen=True, gc=False):
     """One end of a clustering range: a prefix of the clustering columns as Cassandra bytes; empty is open."""
 
     values: tuple[bytes, ...] = ()
     inclusive: bool = True
 
 
-class RangeDeletion(msgspec.Struct, frozen=True):
+class RangeDeletion(msgspec.Struct, frozen=True, gc=False):
     """A range tombstone; with both bounds open, a partition deletion. Bounds stand in clustering order."""
 
     partition: Key
@@ -77,7 +77,7 @@ class RangeDeletion(msgspec.Struct, frozen=True):
     deletion_ts: int
 
 
-class Change(msgspec.Struct):
+class Change(msgspec.Struct, gc=False):
     """One applied unit: what a record says of a table, and the record, kept for the dead letters."""
 
     table: Table

@@ -61,18 +61,22 @@ class Interpreter:
 
     def _insert(self, envelope: Envelope[Any]) -> Outcome:
         source = envelope.source
-        if source.is_snapshot:
+        if source.snapshot != "false" and source.is_snapshot:
             return self._snapshot_row(envelope)
         row = self._plain(envelope.after, source.ts_us, source.ts_us)
         return row if row is not None else self._written_row(envelope, source.ts_us)
 
     def _update(self, envelope: Envelope[Any]) -> Outcome:
-        if envelope.source.is_snapshot:
+        source = envelope.source
+        if source.snapshot != "false" and source.is_snapshot:
             return self._snapshot_row(envelope)
-        row = self._plain(envelope.after, envelope.source.ts_us, None) or self._written_row(envelope, None)
-        if isinstance(row, RowState) and all(value is ABSENT for value in row.values):
-            return Skip.NOTHING_WRITTEN
-        return row
+        row = self._plain(envelope.after, source.ts_us, None) or self._written_row(envelope, None)
+        if isinstance(row, Skip):
+            return row
+        for value in row.values:
+            if value is not ABSENT:
+                return row
+        return Skip.NOTHING_WRITTEN
 
     def _written_row(self, envelope: Envelope[Any], marker: int | None) -> RowState | Skip:
         if self._has_only_statics(envelope.after):
