@@ -26,6 +26,11 @@ class TypeRegistry:
     def add(self, name: str, builder: Builder) -> None:
         self._builders[name] = builder
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the CQL keywords that have a builder."""
+        return frozenset(self._builders)
+
     def form(self, cql: CqlType, building: Building) -> Form:
         """Return the form of a type, element types included. Raises `UnsupportedType`."""
         builder = self._builders.get(cql.name)
