@@ -53,7 +53,7 @@ def commands() -> list[str]:
     return [name for name in NAMES if find_spec(f"dataflows.{name}")]
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="cassmirror")
 def main() -> None:
     """Keep PostgreSQL equal to Cassandra, cell for cell, from change events."""
