@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cdc.schema import CqlType
 from cdc.types.base import Building, Form
+from cdc.types.integers import of_width
 
 if TYPE_CHECKING:
     from cdc.types.registry import TypeRegistry
@@ -47,7 +48,7 @@ def build_boolean(cql: CqlType, building: Building) -> Form:  # noqa: ARG001 - a
         to_json=lambda value: "true" if value else "false",
         parse_text=_parse,
         parse_json=lambda value: _parse(value) if isinstance(value, str) else bytes((value,)),
-        decode=lambda serialized: serialized[0] != 0,
+        decode=lambda serialized: of_width(serialized, 1) != b"\0",
         sort_key=lambda serialized: bytes((serialized[0] != 0,)) if serialized else b"",
         parse_bound=_parse_bound,
         postgres_order=True,

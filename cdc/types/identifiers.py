@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cdc.errors import InvalidValue
 from cdc.schema import CqlType
 from cdc.types.base import Builder, Building, Form
+from cdc.types.integers import of_width
 
 if TYPE_CHECKING:
     from cdc.types.registry import TypeRegistry
@@ -95,7 +96,7 @@ def _parse_uuid(text: str) -> bytes:
 
 
 def _decode_uuid(serialized: bytes) -> str:
-    digits = serialized.hex()
+    digits = of_width(serialized, 16).hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 

@@ -28,9 +28,16 @@ def signed_order(serialized: bytes) -> bytes:
     return bytes((serialized[0] ^ 0x80,)) + serialized[1:] if serialized else b""
 
 
-def decode_signed(serialized: bytes) -> int:
-    """Return the value of a big-endian signed integer."""
-    return int.from_bytes(serialized, "big", signed=True)
+def of_width(serialized: bytes, width: int) -> bytes:
+    """Return the bytes of a value of fixed width. Raises ValueError when they are more or fewer."""
+    if len(serialized) != width:
+        raise ValueError(f"{len(serialized)} bytes where there are {width}")
+    return serialized
+
+
+def decode_signed(serialized: bytes, width: int) -> int:
+    """Return the value of a big-endian signed integer. Raises ValueError when it has another width."""
+    return int.from_bytes(of_width(serialized, width), "big", signed=True)
 
 
 def _builder(postgres: str, width: int, *, fixed: bool) -> Builder:
@@ -49,7 +56,7 @@ def _builder(postgres: str, width: int, *, fixed: bool) -> Builder:
             to_json=str,
             parse_text=parse,
             parse_json=parse,
-            decode=decode_signed,
+            decode=lambda serialized: decode_signed(serialized, width),
             sort_key=signed_order,
             parse_bound=lambda text: parse(text) if text else b"",
             postgres_order=True,

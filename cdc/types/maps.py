@@ -71,12 +71,19 @@ def _entries(key: Form) -> Callable[[Any], Entries]:
         if key.wire is str:
             return value.items()
         if key.wire is bytes:
-            return [(base64.b64decode(name, validate=True), item) for name, item in value.items()]
+            return [(_decode_base64(name), item) for name, item in value.items()]
         if value:
             raise InvalidValue(f"an object where the keys are {key.cql}")
         return ()
 
     return entries
+
+
+def _decode_base64(name: str) -> bytes:
+    try:
+        return base64.b64decode(name, validate=True)
+    except ValueError as error:
+        raise InvalidValue(f"the key of a map is not base64: {error}") from error
 
 
 def _object_writer(

@@ -41,7 +41,7 @@ def build_varint(cql: CqlType, building: Building) -> Form:  # noqa: ARG001 - a 
         parse_json=_serialize_varint,
         decode=lambda serialized: integer_text(decode_varint(serialized)),
         sort_key=lambda serialized: (decode_varint(serialized),) if serialized else (),
-        parse_bound=lambda text: _serialize_varint(text) if text else b"",
+        parse_bound=lambda text: _serialize_varint(_varint_text(text)) if text else b"",
         postgres_order=True,
     )
 

@@ -6,6 +6,7 @@ of the value is wrong, and those bytes hold the truth, so the value is decoded a
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable
 from types import GenericAlias
 from typing import Any
@@ -44,7 +45,7 @@ def repair_from_blob(building: Building, find_blob: FindBlob | None, decode: Cal
             return value
         try:
             return decode(serialized)
-        except (ValueError, ArithmeticError, IndexError) as error:
+        except (ValueError, ArithmeticError, IndexError, struct.error) as error:
             raise InvalidValue(f"a blob inside a frozen container is not the container's bytes: {error}") from error
 
     return repair

@@ -11,7 +11,7 @@ from cdc.errors import UnrepresentableKey, ValueOutOfRange
 from cdc.schema import CqlType
 from cdc.types.base import Building, Form
 from cdc.types.calendar import days_from_text, iso_date, postgres_date
-from cdc.types.integers import decode_signed, signed_order
+from cdc.types.integers import decode_signed, of_width, signed_order
 
 if TYPE_CHECKING:
     from cdc.types.registry import TypeRegistry
@@ -45,7 +45,7 @@ def build_timestamp(cql: CqlType, building: Building) -> Form:  # noqa: ARG001 -
         to_json=lambda value: f'"{iso_date(value // MS_PER_DAY)} {_clock(value % MS_PER_DAY)}Z"',
         parse_text=_parse_timestamp,
         parse_json=_parse_timestamp,
-        decode=decode_signed,
+        decode=lambda serialized: decode_signed(serialized, 8),
         sort_key=signed_order,
         parse_bound=lambda text: _parse_timestamp(text) if text else b"",
         postgres_order=True,
@@ -64,7 +64,7 @@ def build_date(cql: CqlType, building: Building) -> Form:  # noqa: ARG001 - a da
         to_json=lambda value: f'"{iso_date(value)}"',
         parse_text=_parse_date,
         parse_json=_parse_date,
-        decode=lambda serialized: int.from_bytes(serialized, "big") - (1 << 31),
+        decode=lambda serialized: int.from_bytes(of_width(serialized, 4), "big") - (1 << 31),
         sort_key=bytes,
         parse_bound=lambda text: _parse_date(text) if text else b"",
         postgres_order=True,
@@ -82,7 +82,7 @@ def build_time(cql: CqlType, building: Building) -> Form:
         to_json=lambda value: f'"{_nine_digits(value)}"',
         parse_text=_parse_time,
         parse_json=_parse_time,
-        decode=decode_signed,
+        decode=_decode_time,
         sort_key=bytes,
         parse_bound=lambda text: _parse_time(text) if text else b"",
         postgres_order=True,
@@ -133,6 +133,13 @@ def _time_key(value: int) -> str:
     if value % 1_000:
         raise UnrepresentableKey(f"the time {_nine_digits(value)} in a key has nanoseconds")
     return _time_text(value)
+
+
+def _decode_time(serialized: bytes) -> int:
+    value = decode_signed(serialized, 8)
+    if not 0 <= value < NS_PER_DAY:
+        raise ValueError(f"a time of {value} ns")
+    return value
 
 
 def _has_nanoseconds(value: int) -> bool:
