@@ -15,7 +15,7 @@ from cdc.errors import MissingKey, UnexpectedEnvelope, UnknownOperation, ValueOu
 from cdc.event import ABSENT, Bound, Key, RangeDeletion, RowState, Skip, Value
 from cdc.key_columns import CodecOf, ColumnReader, PartitionKeyReader
 from cdc.plain_row import plain_row_reader
-from cdc.schema import Table
+from cdc.schema import Column, Table
 
 Outcome = RowState | RangeDeletion | Skip
 
@@ -29,14 +29,12 @@ class Interpreter:
     """Turns the events of one table into changes; build it once. `attributes` are those of its `EnvelopeDecoder`."""
 
     def __init__(self, table: Table, attributes: dict[str, str], codec_of: CodecOf) -> None:
-        def reader(name: str, to_text: Callable[[Any], str]) -> ColumnReader:
-            return ColumnReader(name, attributes[name], to_text)
-
         self._table = table
         self._partition = PartitionKeyReader(table.partition_key, attributes, codec_of)
-        self._clustering = [reader(c.name, codec_of(c.type).key_from_event) for c in table.clustering]
+        self._clustering = [ColumnReader(c.name, attributes[c.name], codec_of(c.type).key_from_event) for c in table.clustering]
         self._from_bound = {c.name: codec_of(c.type).from_bound for c in table.clustering}
-        self._regular = [reader(c.name, codec_of(c.type).from_event) for c in table.regular]
+        self._regular = [ColumnReader(c.name, attributes[c.name], _to_text(c, codec_of)) for c in table.regular]
+        self._own = [attributes[c.name] for c in (*table.clustering, *table.regular)]
         self._single = [attributes[c.name] for c in table.regular if not c.type.is_multicell]
         self._dropped = [attributes[name] for name in attributes if name in table.dropped_columns]
         self._static = [attributes[c.name] for c in table.static]
@@ -136,8 +134,7 @@ class Interpreter:
     def _deletion_ts(self, envelope: Envelope[Any]) -> int:
         """Return the deletion's own timestamp: `source.ts_us` may be that of newer rows in the same mutation."""
         after, stamps = envelope.after, []
-        clustering_and_regular = [column.attribute for column in (*self._clustering, *self._regular)]
-        for attribute in (*clustering_and_regular, *self._static, *self._dropped):
+        for attribute in (*self._own, *self._static, *self._dropped):
             cell = getattr(after, attribute)
             if cell is not None and cell.value is None and cell.deletion_ts is not None:
                 stamps.append(_checked(cell.deletion_ts))
@@ -174,10 +171,15 @@ class Interpreter:
         return (*self._partition.texts(after), *clustering)
 
     def _has_only_statics(self, after: Any) -> bool:
-        own = (*self._clustering, *self._regular)
-        if not self._static or not self._clustering or not all(_is_null(after, column.attribute) for column in own):
+        if not self._static or not self._clustering or not all(_is_null(after, attribute) for attribute in self._own):
             return False
         return any(getattr(after, attribute) is not None for attribute in self._static)
+
+
+def _to_text(column: Column, codec_of: CodecOf) -> Callable[[Any], str | None]:
+    """Return the way to text of a regular column; in Cassandra an empty non-frozen collection is null."""
+    from_event = codec_of(column.type).from_event
+    return (lambda value: from_event(value) if value else None) if column.type.is_multicell else from_event
 
 
 def _is_null(after: Any, attribute: str) -> bool:

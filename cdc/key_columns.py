@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from cdc.codec.partition_key import decode_composite
 from cdc.errors import BadRecord
@@ -13,17 +13,18 @@ from cdc.schema import Column, CqlType
 from cdc.types.base import TypeCodec
 
 CodecOf = Callable[[CqlType], TypeCodec]
+Text = TypeVar("Text", str, str | None)
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnReader:
+class ColumnReader(Generic[Text]):
     """One column: the field of `after` that holds its cell, and the way from its wire value to text."""
 
     name: str
     attribute: str
-    to_text: Callable[[Any], str]
+    to_text: Callable[[Any], Text]
 
-    def text(self, value: Any) -> str:
+    def text(self, value: Any) -> Text:
         """Return the text of a wire value. Raises `BadRecord` that names the column."""
         try:
             return self.to_text(value)

@@ -14,37 +14,35 @@ from cdc.errors import BadRecord
 from cdc.event import ABSENT, RowState
 from cdc.key_columns import ColumnReader, PartitionKeyReader
 
+Keys = Sequence[ColumnReader[str]]
+Cells = Sequence[ColumnReader[str | None]]
 PlainRowReader = Callable[[Any, int, int | None], RowState | None]
 
 
-def plain_row_reader(
-    partition: PartitionKeyReader, clustering: Sequence[ColumnReader], regular: Sequence[ColumnReader], dropped: Sequence[str]
-) -> PlainRowReader:
+def plain_row_reader(partition: PartitionKeyReader, clustering: Keys, regular: Cells, dropped: Sequence[str]) -> PlainRowReader:
     """Return a function of `after`, write timestamp and marker that gives a row, or None where the careful way has to judge.
 
     None stands for a cell that expires, a null key, or bad data: the careful way then tells which column it is.
     """
-    readers = (*partition.columns, *clustering, *regular)
-    names: dict[str, Any] = {f"text_{reader.attribute}": reader.to_text for reader in readers}
+    names: dict[str, Any] = {f"text_{column.attribute}": column.to_text for column in (*partition.columns, *clustering)}
+    names |= {f"text_{column.attribute}": column.to_text for column in regular}
     names |= {"ABSENT": ABSENT, "RowState": RowState, "BadRecord": BadRecord, "partition_texts": partition.texts}
     exec("\n".join(_source(partition, clustering, regular, dropped)), names)  # noqa: S102 - reasons in the module's docstring
     reader: PlainRowReader = names["read"]
     return reader
 
 
-def _source(
-    partition: PartitionKeyReader, clustering: Sequence[ColumnReader], regular: Sequence[ColumnReader], dropped: Sequence[str]
-) -> Iterator[str]:
+def _source(partition: PartitionKeyReader, clustering: Keys, regular: Cells, dropped: Sequence[str]) -> Iterator[str]:
     yield "def read(after, write_ts, marker):"
     yield "    try:"
     for attribute in dropped:
         yield f"        if after.{attribute} is not None: return None"
-    for reader in clustering:
-        yield f"        key_{reader.attribute} = after.{reader.attribute}"
-        yield f"        if key_{reader.attribute} is None or key_{reader.attribute}.value is None: return None"
-    for reader in regular:
-        yield from _cell(reader.attribute)
-    values = ", ".join(reader.attribute for reader in regular)
+    for attribute in (column.attribute for column in clustering):
+        yield f"        key_{attribute} = after.{attribute}"
+        yield f"        if key_{attribute} is None or key_{attribute}.value is None: return None"
+    for attribute in (column.attribute for column in regular):
+        yield from _cell(attribute)
+    values = ", ".join(column.attribute for column in regular)
     yield f"        return RowState({_key(partition, clustering)}, write_ts, [{values}], marker)"
     yield "    except BadRecord: return None"
 
@@ -58,7 +56,7 @@ def _cell(attribute: str) -> Iterator[str]:
     yield "        else: return None"
 
 
-def _key(partition: PartitionKeyReader, clustering: Sequence[ColumnReader]) -> str:
+def _key(partition: PartitionKeyReader, clustering: Keys) -> str:
     texts = [f"text_{reader.attribute}(key_{reader.attribute}.value)" for reader in clustering]
     if not partition.is_simple:
         texts.insert(0, "*partition_texts(after)")

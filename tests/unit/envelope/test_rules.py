@@ -65,6 +65,12 @@ WRITES: dict[str, tuple[str, dict[str, Any], RowState]] = {
         {"c": written("x", LATER), "m": written({"k": 1})},
         row(["x", ABSENT, '{"k": 1}'], marker=TS, expires=[LATER_S, None, None], marker_expires=LATER_S),
     ),
+    "an empty non-frozen collection is null": ("u", {"m": written({})}, row([ABSENT, ABSENT, None])),
+    "and so beside a value that expires": (
+        "u",
+        {"c": written("x", LATER), "m": written({})},
+        row(["x", ABSENT, None], expires=[LATER_S, None, None]),
+    ),
     "a non-frozen collection alone says nothing of the marker": (
         "i",
         {"m": written({"k": 1})},
@@ -90,6 +96,11 @@ def _without_json_spaces(state: Outcome) -> Outcome:
 def test_the_write_timestamp_is_any_signed_64_bit_number(write_ts: int) -> None:
     got = outcome(SIMPLE, "i", {"a": written(1), "c": written("x")}, ts_us=write_ts)
     assert got == RowState(("1",), write_ts, ["x"], write_ts)
+
+
+def test_an_empty_frozen_collection_is_a_value() -> None:
+    table = table_of("CREATE TABLE k.f (a int PRIMARY KEY, l frozen<list<int>>, s list<int>)")
+    assert outcome(table, "i", {"a": written(1), "l": written([]), "s": written([])}) == RowState(("1",), TS, ["{}", None], TS)
 
 
 def test_a_deletion_of_a_full_key_deletes_the_row() -> None:
