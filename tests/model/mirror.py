@@ -76,7 +76,7 @@ class PostgresMirror:
         self._tables = list(tables)
         self._layouts = {layout.table.full_name: layout for layout in migrate(dsn, self._tables)}
         self._group = group
-        self._reader: psycopg.Connection = connect(dsn)
+        self.reader: psycopg.Connection = connect(dsn)
         self._now: int | None = None
         self.writer = self.new_writer()
 
@@ -104,18 +104,18 @@ class PostgresMirror:
         layout = self._layouts[full_name]
         columns = ", ".join(f"{column.sql}::text" for column in (*layout.key, *layout.columns)).replace("%%", "%")
         width = len(layout.key)
-        found = self._reader.execute(f"SELECT {columns} FROM {layout.relation}".encode()).fetchall()
+        found = self.reader.execute(f"SELECT {columns} FROM {layout.relation}".encode()).fetchall()
         return {tuple(row[:width]): row[width:] for row in found}
 
     def clear(self) -> None:
         relations = [name for layout in self._layouts.values() for name in (layout.relation, layout.graveyard)]
-        self._reader.execute(f"TRUNCATE {', '.join(relations)}, cdc.tombstones, cdc.offsets".encode())
-        self._reader.execute("UPDATE cdc.clock SET at = 0")
-        self._reader.execute("UPDATE cdc.tables SET purged_before = NULL")
+        self.reader.execute(f"TRUNCATE {', '.join(relations)}, cdc.tombstones, cdc.offsets".encode())
+        self.reader.execute("UPDATE cdc.clock SET at = 0")
+        self.reader.execute("UPDATE cdc.tables SET purged_before = NULL")
 
     def close(self) -> None:
         self.writer.close()
-        self._reader.close()
+        self.reader.close()
 
     def layout(self, full_name: str) -> Layout:
         return self._layouts[full_name]

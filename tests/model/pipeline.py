@@ -52,13 +52,15 @@ def changes_of(poll: Iterable[Record]) -> list[Change]:
     return changes
 
 
-def disordered(history: Iterable[Statement], chance: random.Random, replicas: int = 2) -> list[list[Record]]:
-    """Return the records of a history in any order, some of them several times, cut into polls of any size."""
+def disordered(
+    history: Iterable[Statement], chance: random.Random, replicas: int = 2, polls: int | None = None
+) -> list[list[Record]]:
+    """Return the records of a history in any order, some of them several times, cut into polls of any size, or into `polls`."""
     written = events(history)
     sent = [record for replica in range(replicas) for record in records(written, replica=replica, compaction_markers=True)]
     chosen = sent[: len(sent) // replicas] + [record for record in sent if chance.random() < 0.3]
     chance.shuffle(chosen)
-    return cut(chosen, chance)
+    return cut(chosen, chance) if polls is None else [chosen[place::polls] for place in range(polls)]
 
 
 def cut(sent: Sequence[Record], chance: random.Random) -> list[list[Record]]:
