@@ -9,21 +9,32 @@ from typing import Any
 from bytewax.inputs import FixedPartitionedSource
 from bytewax.outputs import FixedPartitionedSink
 
-from cdc.event import Batch, Change
+from cdc.errors import TableHalted
+from cdc.event import Batch, Change, Rejected
 from cdc.schema import Schema, Table
 from operators.dedupe import Dedupe
 from operators.deserialize import Deserialize
 from operators.source import KafkaSource
 from operators.source_feed import FeedLimits
-from operators.source_topics import TopicFilter, owned_slots
-from operators.source_watch import StoredPositions, WatchPlan
+from operators.source_topics import TopicFilter, owned_slots, slot_of
+from operators.source_watch import StoredPositions as ReadPositions
+from operators.source_watch import WatchPlan
 from runtime.catalog import is_wanted, load_schema
 from runtime.kafka.client import KafkaClient
+from runtime.metrics import process_metrics, serve_metrics
 from runtime.progress import Progress
 from runtime.settings import KafkaSettings, Settings
 from runtime.status import Status
 from runtime.stop import Stop
 from sinks.dead_letter import DeadLetterSink, DeadLetterWriter, StoreLetter
+from sinks.postgres.layout import Layout
+from sinks.postgres.letter_store import LetterStore
+from sinks.postgres.migrate import migrate
+from sinks.postgres.sink import PostgresSink, StoredPositions
+from sinks.postgres.sweeper import Sweeper
+from sinks.postgres.writer import Writer, WriterOptions
+
+ReadLayouts = Callable[[], Iterable[Layout]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,11 @@ class ProcessFacts:
 
 
 def kafka_source(
-    settings: Settings, client: KafkaClient, stored_positions: StoredPositions, facts: ProcessFacts
+    settings: Settings,
+    client: KafkaClient,
+    stored_positions: ReadPositions,
+    facts: ProcessFacts,
+    halted: Callable[[], Iterable[str]],
 ) -> KafkaSource:
     """Return the source of this process's shard."""
     kafka = settings.kafka
@@ -67,7 +82,13 @@ def kafka_source(
         is_stopping=lambda: facts.stop.requested,
         slots=owned_slots(settings.shard.index, settings.shard.count),
         limits=FeedLimits(kafka.poll_max_records, queue_records=kafka.queue_records),
+        before_end=lambda: _require_none_halted(halted() if kafka.until_caught_up else ()),
     )
+
+
+def _require_none_halted(tables: Iterable[str]) -> None:
+    if names := ", ".join(sorted(tables)):
+        raise TableHalted(f"caught up, but for halted tables: {names}")
 
 
 def table_choice(patterns: Iterable[str]) -> Callable[[str, str], bool]:
@@ -88,8 +109,69 @@ def deserializer(settings: Settings, schema: Schema) -> Deserialize:
     return Deserialize(schema, settings.kafka.topic_prefix)
 
 
+def postgres_sink(
+    settings: Settings,
+    options: WriterOptions,
+    *,
+    read_layouts: ReadLayouts,
+    confirm: Callable[[list[Rejected]], None],
+    forget: Callable[[Iterable[Change]], None],
+    progress: Progress,
+) -> PostgresSink:
+    """Return the sink with its sweeper."""
+    sweeper = Sweeper(
+        Writer(options, read_layouts, confirm),
+        interval_seconds=settings.sweep.interval_seconds,
+        purge_interval_seconds=settings.tombstones.purge_interval_seconds,
+    )
+    return PostgresSink(
+        options,
+        read_layouts,
+        confirm,
+        forget,
+        max_batch_rows=settings.postgres.max_batch_rows,
+        progress=progress,
+        metrics=process_metrics(),
+        sweeper=sweeper,
+        worker_id=str(settings.shard.index),
+    )
+
+
+def writer_options(settings: Settings) -> WriterOptions:
+    """Return how PostgreSQL is written."""
+    postgres, at = settings.postgres, settings.clock.at
+    return WriterOptions(
+        dsn=postgres.dsn.get_secret_value(),
+        group_id=settings.kafka.group_id,
+        clock_at=None if at is None else int(at.timestamp()),
+        connect_timeout=postgres.connect_timeout_seconds,
+        retry_initial=postgres.retry_initial_seconds,
+        retry_max=postgres.retry_max_seconds,
+        breaker_failures=settings.breaker.failures,
+        breaker_open=settings.breaker.open_seconds,
+        sweep_rows=settings.sweep.max_rows,
+        min_retention=settings.tombstones.min_retention,
+    )
+
+
 def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
     """Build every stage. Nothing waits for a server here. Raises `SettingsError` or `SchemaError`."""
     facts = ProcessFacts(Progress(), Status(), stop)
     schema = load_schema(settings)
-    raise NotImplementedError(facts, schema)
+    client = kafka_client(settings.kafka, facts.status)
+    options = writer_options(settings)
+
+    def read_layouts() -> Iterable[Layout]:
+        return migrate(options.dsn, schema.tables.values(), create_tables=settings.postgres.create_tables)
+
+    def forget(changes: Iterable[Change]) -> None:
+        dedupe.forget((slot_of(change.record.topic, change.record.partition), change.fingerprint) for change in changes)
+
+    letters = dead_letter_writer(settings.kafka, client, LetterStore(options.dsn), facts.status)
+    source = kafka_source(settings, client, StoredPositions(options, read_layouts), facts, lambda: postgres.halted)
+    dedupe = Dedupe(source.starts, max_fingerprints=settings.dedupe.window_entries)
+    postgres = postgres_sink(
+        settings, options, read_layouts=read_layouts, confirm=letters.confirm, forget=forget, progress=facts.progress
+    )
+    serve_metrics(settings.http, process_metrics())
+    return MirrorParts(source, deserializer(settings, schema), dedupe, postgres, DeadLetterSink(letters))

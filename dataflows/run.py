@@ -11,6 +11,7 @@ from bytewax.run import cli_main
 
 from cdc.errors import CassmirrorError
 from dataflows.cassandra_to_postgres import mirror
+from dataflows.mirror_parts import open_parts
 from runtime.logs import configure_logs
 from runtime.recovery_store import recovery_store
 from runtime.settings import load_settings
@@ -32,7 +33,7 @@ def run(recovery_dir: Path | None, snapshot_interval: float | None, backup_inter
     snapshot = settings.recovery.snapshot_interval_seconds if snapshot_interval is None else snapshot_interval
     backup = settings.recovery.backup_interval_seconds if backup_interval is None else backup_interval
     with recovery_store(recovery_dir or settings.recovery.directory) as directory:
-        flow = mirror(settings, stop)
+        flow = mirror(open_parts(settings, stop))
         stop.on_signals()
         try:
             cli_main(  # type: ignore[no-untyped-call]

@@ -27,7 +27,8 @@ WITHOUT_PARTITIONS: Final = timedelta(milliseconds=100)
 class KafkaSource(FixedPartitionedSource[Keyed, SlotState]):
     """Every slot is a partition of the dataflow in every process, because Bytewax fixes its partitions at the start.
 
-    Slots of other shards stay empty until the end. Items are `(two-digit slot, batch)`. `is_stopping` ends all slots.
+    Slots of other shards stay empty until the end. Items are `(two-digit slot, batch)`. `is_stopping` ends all slots;
+    `before_end` is called when the last one has drained, and may raise what the process shall end with.
     """
 
     def __init__(
@@ -41,11 +42,13 @@ class KafkaSource(FixedPartitionedSource[Keyed, SlotState]):
         is_stopping: Callable[[], bool],
         slots: frozenset[int] = owned_slots(0, 1),
         limits: FeedLimits | None = None,
+        before_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._feed = Feed(lambda: PartitionReader(client, group_id), progress, status, limits)
         self._watcher = TopicWatcher(self._feed, lambda: ClusterScout(client, group_id), plan, status)
         self._until_caught_up = plan.until_caught_up
         self._is_stopping = is_stopping
+        self._before_end = before_end
         self._slots = slots
         self._watching = False
 
@@ -71,7 +74,7 @@ class KafkaSource(FixedPartitionedSource[Keyed, SlotState]):
         if not self._watching:  # Bytewax builds partitions one after the other, under the interpreter's lock
             self._watching = True
             self._watcher.start()
-        return Slot(slot, self._feed, self._is_stopping, until_caught_up=self._until_caught_up)
+        return Slot(slot, self._feed, self._is_stopping, self._before_end, until_caught_up=self._until_caught_up)
 
 
 class Slot(StatefulSourcePartition[Keyed, SlotState]):
@@ -81,11 +84,20 @@ class Slot(StatefulSourcePartition[Keyed, SlotState]):
     So a slot that wants to end waits, empty, for its next snapshot, commits behind it, and raises StopIteration only then.
     """
 
-    def __init__(self, slot: int, feed: Feed, is_stopping: Callable[[], bool], *, until_caught_up: bool) -> None:
+    def __init__(
+        self,
+        slot: int,
+        feed: Feed,
+        is_stopping: Callable[[], bool],
+        before_end: Callable[[], None] = lambda: None,
+        *,
+        until_caught_up: bool = False,
+    ) -> None:
         self._slot = slot
         self._key = slot_key(slot)
         self._feed = feed
         self._is_stopping = is_stopping
+        self._before_end = before_end
         self._until_caught_up = until_caught_up
         self._in_epoch: list[Position] | None = None  # of the last snapshot, not committed yet
         self._ending = False
@@ -99,7 +111,8 @@ class Slot(StatefulSourcePartition[Keyed, SlotState]):
             self._feed.commit(self._slot, self._in_epoch)
             self._in_epoch = None
         if self._final_snapshot:
-            self._feed.end(self._slot)
+            if self._feed.end(self._slot):
+                self._before_end()
             raise StopIteration
         if self._ending or self._is_stopping():
             self._ending = True

@@ -163,18 +163,20 @@ class Feed:
                 self._to_commit = {}
                 self._next_commit = now + COMMIT_EVERY_SECONDS
 
-    def end(self, slot: int) -> None:
-        """Stop serving a slot, idempotent; with the last one the reader is closed, which may wait a few seconds for Kafka."""
+    def end(self, slot: int) -> bool:
+        """Stop serving a slot and return whether it was the last: then the reader is closed, which may wait a few seconds."""
         with self._lock:
             if self._slots.pop(slot, None) is None:
-                return
+                return False
             self._remove([lane.key for lane in self._lanes.values() if lane.slot == slot])
             self._recovered.pop(slot, None)
             self._listed.discard(slot)
-            if not self._slots:
-                self.ended.set()
-                self.needs_watcher.set()
-                self._close()
+            if self._slots:
+                return False
+            self.ended.set()
+            self.needs_watcher.set()
+            self._close()
+            return True
 
     def starts(self, slot: int) -> list[Position]:
         """Return where reading began, but for partitions read from the beginning: PostgreSQL holds what stands before."""

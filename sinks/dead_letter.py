@@ -135,8 +135,20 @@ class DeadLetterWriter:
     def _smaller(self, rejected: Rejected, letter: DeadLetter) -> DeadLetter | None:
         if letter.compression != "zlib":
             return compressed(letter, rejected)
-        self._store_letter(rejected.record, encode(without_bytes(dead_letter(rejected, self._now()))))
+        self._store(rejected.record, encode(without_bytes(dead_letter(rejected, self._now()))))
         return None
+
+    def _store(self, record: Record, letter: bytes) -> None:
+        attempt = 0
+        while True:
+            try:
+                self._store_letter(record, letter)
+            except InfrastructureError as error:
+                self._trouble(error)
+                self._wait_before(attempt)
+                attempt += 1
+            else:
+                return
 
     def _send(self, ticket: int, letter: DeadLetter) -> None:
         key = f"{letter.source_topic}/{letter.source_partition}/{letter.source_offset}".encode()
@@ -155,13 +167,16 @@ class DeadLetterWriter:
                 create_topic(self._client, self._topic, self._topic_config)
             except KafkaUnavailable as error:
                 self._trouble(error)
-                self._wait(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+                self._wait_before(attempt)
                 attempt += 1
             else:
                 return
 
     def _pause(self, attempt: int, undelivered: list[Undelivered]) -> None:
         self._trouble(KafkaUnavailable(f"{len(undelivered)} dead letters not confirmed: {undelivered[0].reason}"))
+        self._wait_before(attempt)
+
+    def _wait_before(self, attempt: int) -> None:
         self._wait(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
 
     def _trouble(self, error: InfrastructureError) -> None:
