@@ -42,7 +42,7 @@ class Fingerprints:
         end = payload.find(_KEYSPACE, _OP_AT, _LONGEST_HEAD)
         head = payload[:end]
         layout = head.translate(None, _DIGITS)
-        if end < 0 or layout not in self._layouts and not self._learn(layout, head):
+        if end < 0 or (layout not in self._layouts and not self._learn(layout, head)):
             return UNKNOWN
         if head[_OP_AT] != _COMMA:
             return UNKNOWN
