@@ -1,8 +1,8 @@
 """The fast way from an event to a row: nothing in it expires, nothing is missing.
 
 Nearly every event is like that, so for each table straight-line code is generated once, as `dataclasses` and `msgspec` do:
-a third to a half less time a row than a loop over the columns (`bench/decode.py`). Only numbers are put into its text; the names of
-columns, which are any strings, never are.
+a third to a half less time a row than a loop over the columns (`bench/decode.py`). Only numbers are put into its text; the
+names of columns, which are any strings, never are.
 """
 
 from __future__ import annotations
