@@ -4,6 +4,7 @@
 
 BIN := .venv/bin
 ARGS ?=
+SEEDS = $(if $(SEED),--random-order-seed=$(SEED) --hypothesis-seed=$(SEED))
 
 help: ## list the targets
 	@echo 'make TARGET [ARGS="..."]'
@@ -15,11 +16,11 @@ setup: ## make .venv with the locked packages; quick when that is done
 demo: setup ## mirror recorded events into a real PostgreSQL and compare (KEEP=1: leave it running)
 	@$(BIN)/cassmirror demo $(ARGS)
 
-test: setup lint ## lint, then all tests but the long ones
-	$(BIN)/python -m pytest -m "not long" $(ARGS)
+test: setup lint ## lint, then all tests but the long ones (SEED=n repeats a run)
+	$(BIN)/python -m pytest -m "not long" $(SEEDS) $(ARGS)
 
 test-long: setup ## all tests, the long ones included (SEED=n repeats a run)
-	CASSMIRROR_LONG=1 $(BIN)/python -m pytest $(ARGS)
+	CASSMIRROR_LONG=1 $(BIN)/python -m pytest --timeout 3600 $(SEEDS) $(ARGS)
 
 lint: setup ## ruff, mypy --strict, and the one way of imports
 	$(BIN)/ruff check .
