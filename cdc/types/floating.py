@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, SupportsFloat
 
 from cdc.errors import UnrepresentableKey, ValueOutOfRange
@@ -43,8 +44,11 @@ def _builder(postgres: str, width: int, to_text: Callable[[Floating], str]) -> B
             return _name(value)
         return float(shortest_real(value)) if width == 4 else value
 
+    def canonical(value: Floating) -> str:
+        return to_text(decode(parse(to_text(value))))
+
     def build(cql: CqlType, building: Building) -> Form:
-        checked = _one_to_one(lambda value: to_text(decode(parse(value)))) if building.is_key else to_text
+        checked = _one_to_one(canonical) if building.is_key else to_text
         return Form(
             cql=cql,
             postgres=postgres,
@@ -79,8 +83,9 @@ def shortest_real(value: float) -> str:
     single = struct.pack(">f", value)
     for digits in range(1, 9):
         text = f"{value:.{digits}g}"
-        if struct.pack(">f", float(text)) == single:
-            return text
+        with suppress(OverflowError):  # few digits may round beyond the largest number
+            if struct.pack(">f", float(text)) == single:
+                return text
     return f"{value:.9g}"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cdc.errors import UnrepresentableKey
+from cdc.errors import UnrepresentableKey, ValueOutOfRange
 from cdc.types.registry import codec_for
 from tests.unit.types.notation import cql
 
@@ -93,6 +93,19 @@ def test_a_float_key_is_one_text_whatever_digits_java_printed() -> None:
     got = codec.key_from_event(2.0000000298023224e-3)
 
     assert got == codec.key_from_event(0.002) == "0.002"
+
+
+def test_a_float_key_beyond_single_precision_is_out_of_range() -> None:
+    with pytest.raises(ValueOutOfRange):
+        codec_for(cql("float")).key_from_event(1e39)
+
+
+@pytest.mark.parametrize("value", ["3.4025e+38", "3.4028235e+38", "1e-45", "1.1754944e-38", "0.1"])
+def test_the_ends_of_single_precision_survive_as_text(value: str) -> None:
+    codec = codec_for(cql("float"))
+    serialized = codec.serialize(value)
+
+    assert codec.serialize(codec.to_text(serialized)) == serialized
 
 
 def test_bytes_give_the_same_keys_as_events() -> None:
