@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
+import secrets
 import shutil
 import subprocess
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -94,7 +94,8 @@ class KafkaServer(Server):
         # A formatting that was cut off must not be taken for a storage: the name appears when it is whole.
         shutil.rmtree(self.state_dir / _PARTIAL, ignore_errors=True)
         properties = self._write_properties("format.properties", _PARTIAL)
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Never with a dash in front, which would be read as an option.
+        cluster = base64.urlsafe_b64encode(b"\0" + secrets.token_bytes(15)).decode().rstrip("=")
         flags = ["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", class_path(jars)]
         argv = [str(java()), *flags, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", properties]
         done = subprocess.run(argv, cwd=self.state_dir, env=java_environment(), capture_output=True, text=True, check=False)

@@ -15,6 +15,7 @@ from cdc.errors import ServiceFailed
 
 MIRROR_VARIABLE = "CASSMIRROR_MAVEN_REPOSITORY"
 _TIMEOUT_S = 60
+_CHUNK_BYTES = 1 << 18
 
 Advance = Callable[[int], None]
 
@@ -24,18 +25,12 @@ class Repository:
 
     def __init__(self, staging: Path, advance: Advance = lambda _: None) -> None:
         _trust_what_the_environment_names()
-
-        @contextmanager
-        def progress(_name: str, _size: int) -> Iterator[Advance]:
-            yield advance
-
         mirror = os.environ.get(MIRROR_VARIABLE)
         self._context = jgo.maven.MavenContext(
-            resolver=jgo.maven.PythonResolver(progress_callback=progress),
+            resolver=_Resolver(advance),
             repo_cache=staging,
             local_repos=[],
             remote_repos={"mirror": mirror.rstrip("/")} if mirror else None,
-            timeout=_TIMEOUT_S,
         )
 
     def runtime_closure(self, roots: Sequence[str]) -> list[str]:
@@ -48,21 +43,55 @@ class Repository:
 
     def download(self, coordinate: str) -> Path:
         """Download one artifact and return its file."""
-        artifact = self._context.create_dependency(coordinate).artifact
         with _explained(coordinate):
-            return Path(_patiently(_fetch, artifact))
+            return Path(self._context.create_dependency(coordinate).artifact.resolve())
 
 
-def _fetch(artifact: jgo.maven.Artifact) -> Path:
-    if artifact.cached_path is not None:
-        artifact.cached_path.unlink(missing_ok=True)  # a cut-off download would be taken for the file
-    return Path(artifact.resolve())
+class _Resolver(jgo.maven.PythonResolver):
+    """Resolve as jgo does, but leave no connection open and no half file behind, and try again what may pass."""
+
+    def __init__(self, advance: Advance) -> None:
+        super().__init__()
+        self._advance = advance
+
+    def download(self, artifact: jgo.maven.Artifact) -> Path:
+        """Download the artifact from the first repository that has it."""
+        directory, name = artifact.component.path_prefix.as_posix(), artifact.filename
+        target = artifact.context.repo_cache / directory / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for repository in artifact.context.remote_repos.values():
+            if _again_and_again(_fetch, f"{repository}/{directory}/{name}", target, self._advance):
+                return target
+        raise RuntimeError(f"not found in {', '.join(artifact.context.remote_repos)}")
 
 
-def _patiently(call: Callable[[jgo.maven.Artifact], Path], artifact: jgo.maven.Artifact) -> Path:
-    passing = tenacity.retry_if_exception_type((requests.ConnectionError, requests.Timeout))
-    wait = tenacity.wait_exponential(multiplier=0.5, max=5)
-    return tenacity.Retrying(retry=passing, stop=tenacity.stop_after_attempt(4), wait=wait, reraise=True)(call, artifact)
+def _fetch(url: str, target: Path, advance: Advance) -> bool:
+    """Write the file, whole or not at all; False if the repository does not have it."""
+    partial = target.with_name(f"{target.name}.partial")
+    with requests.get(url, stream=True, timeout=_TIMEOUT_S) as response:
+        if response.status_code == requests.codes.not_found:
+            return False
+        response.raise_for_status()
+        with partial.open("wb") as file:
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                file.write(chunk)
+                advance(len(chunk))
+    partial.replace(target)
+    return True
+
+
+def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return error.response.status_code == requests.codes.too_many_requests or error.response.status_code >= 500
+    return isinstance(error, requests.RequestException)
+
+
+_again_and_again = tenacity.Retrying(
+    retry=tenacity.retry_if_exception(_may_pass),
+    stop=tenacity.stop_after_attempt(4),
+    wait=tenacity.wait_exponential(multiplier=0.5, max=5),
+    reraise=True,
+)
 
 
 @contextmanager

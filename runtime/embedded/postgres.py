@@ -7,6 +7,7 @@ import signal
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil  # type: ignore[import-untyped]
 import psycopg
@@ -76,7 +77,7 @@ class PostgresServer(Server):
 
     def dsn_of(self, database: str) -> str:
         """Return a connection URL to a database."""
-        return f"postgresql://{_USER}:{password(self.password_file)}@{self.host_port}/{database}"
+        return f"postgresql://{_USER}:{password(self.password_file)}@{self.host_port}/{quote(database, safe='')}"
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the server: `smart` waits for sessions, `fast` ends them, `immediate` leaves recovery to the next start."""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
-from cdc.errors import CassmirrorError, ServiceFailed
+from cdc.errors import ServiceFailed
 from runtime.embedded import ports
 from runtime.embedded.capacity import require_disk
 from runtime.embedded.process import Launch, ServerProcess
@@ -70,7 +70,7 @@ class Server(ABC):
         except BaseException as error:
             if self._process is not None:
                 self._process.stop()
-            if isinstance(error, OSError) and not isinstance(error, CassmirrorError):
+            if isinstance(error, OSError):
                 hint = "check the permissions of that place, or choose another state directory"
                 raise ServiceFailed(f"{self.name} could not use {self.state_dir}: {error}", hint=hint) from error
             raise

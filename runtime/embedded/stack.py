@@ -88,8 +88,7 @@ class EmbeddedServices:
 
     def start(self) -> None:
         """Start all at once, wait until all serve, and write `services.json`; if one fails, the others are stopped."""
-        make_directory(self.state_dir, server_account())
-        self._lock = locks.take(self.state_dir / services_file.LOCK_NAME, "services")
+        self._lock = self._hold()
         try:
             require_memory(sum(server.memory_bytes for server in self.servers), " and ".join(s.name for s in self.servers))
             for server in self.servers:
@@ -112,6 +111,14 @@ class EmbeddedServices:
     def status(self) -> list[ServiceStatus]:
         """Look at each of the servers now."""
         return [_look(server.name, server.pid, server) for server in self.servers]
+
+    def _hold(self) -> IO[str]:
+        try:
+            make_directory(self.state_dir, server_account())
+            return locks.take(self.state_dir / services_file.LOCK_NAME, "services")
+        except OSError as error:
+            hint = "check the permissions of that place, or choose another state directory"
+            raise ServiceFailed(f"the services could not use {self.state_dir}: {error}", hint=hint) from error
 
     def _start_all(self) -> None:
         with ThreadPoolExecutor(len(self.servers) or 1) as pool:

@@ -8,6 +8,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from runtime.embedded.valkey import ValkeyServer
+from tests.fixtures.servers import reachable_directory
 
 
 def test_a_value_comes_back(valkey_server: ValkeyServer) -> None:
@@ -22,3 +23,25 @@ def test_without_the_password_nobody_gets_in(valkey_server: ValkeyServer) -> Non
         pytest.raises(redis.AuthenticationError),
     ):
         client.get("a")
+
+
+@pytest.mark.parametrize("name", ["password", "valkey.conf"])
+def test_files_with_the_password_are_for_their_owner_only(valkey_server: ValkeyServer, name: str) -> None:
+    assert (valkey_server.state_dir / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_stop_and_a_start_keep_the_values_and_the_address() -> None:
+    with reachable_directory() as directory:
+        server = ValkeyServer(directory / "valkey")
+        server.start()
+        try:
+            before = server.url
+            with redis.Redis.from_url(before) as client:
+                client.set("a", "1")
+            server.stop()
+            server.start()
+            assert server.url == before
+            with redis.Redis.from_url(before) as client:
+                assert client.get("a") == b"1"
+        finally:
+            server.kill()
