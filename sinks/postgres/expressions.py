@@ -12,6 +12,7 @@ from sinks.postgres.layout import DELETION_SLOT, Layout, StoredColumn
 
 NEVER = "'-9223372036854775808'::bigint"  # Cassandra keeps this timestamp for "none"
 NOW = "%(now)s::bigint"
+TIED = NEVER  # as `_cdc_sweep_at`: bytes must decide a cell of the row before the transaction ends
 
 
 def written_at(alias: str, column: StoredColumn) -> str:
@@ -93,7 +94,7 @@ class SimpleMerge:
         """Return the condition under which the staged row changes the table's."""
         wins = [f"({self._wins(column)})" for column in self._touched]
         newer = [self._newer] if wins else []
-        return " OR ".join([*newer, f"COALESCE({self._marker_wins}, FALSE)", *wins])
+        return " OR ".join([*newer, f"COALESCE({self._marker_wins}, FALSE)", *wins, any_tie(self._other, self._touched)])
 
     def assignments(self) -> dict[str, str]:
         """Return the new value of each column of the table that can change."""
@@ -108,6 +109,7 @@ class SimpleMerge:
                 f"CASE WHEN {sparse} THEN {self._other}._cdc_ts ELSE GREATEST(t._cdc_ts, {self._other}._cdc_ts) END"
             )
             sets["_cdc_cells"] = f"CASE WHEN {sparse} THEN NULL ELSE {self._cells()} END"
+            sets["_cdc_sweep_at"] = f"CASE WHEN {any_tie(self._other, self._touched)} THEN {TIED} ELSE t._cdc_sweep_at END"
         sets["_cdc_expires"] = f"CASE WHEN t._cdc_expires IS NOT NULL THEN {self._expires()} END"
         return sets
 
@@ -151,7 +153,7 @@ class GeneralMerge:
         deleted = f"COALESCE({deletion(self._other)} > COALESCE({deletion('t')}, {NEVER}), FALSE)"
         cells = [f"({self._takes(c)} AND {written_at(self._other, c)} > {self._floor})" for c in self._layout.columns]
         marker = f"({self._takes_marker()} AND {self._other}._cdc_marker > {self._floor})"
-        return " OR ".join([deleted, marker, *cells])
+        return " OR ".join([deleted, marker, *cells, *self._ties()])
 
     def assignments(self) -> dict[str, str]:
         """Return the new value of each column of the table that can change."""
@@ -165,8 +167,12 @@ class GeneralMerge:
         kept = slots(layout, self._live_marker(marker_expiry(other), marker_expiry("t")), expires)
         sets["_cdc_expires"] = f"CASE WHEN t._cdc_expires IS NOT NULL OR {other}._cdc_expires IS NOT NULL THEN {kept} END"
         if other != "g":  # what is in the graveyard has been swept
-            sets["_cdc_sweep_at"] = f"LEAST(t._cdc_sweep_at, {other}._cdc_sweep_at)"
+            due = f"LEAST(t._cdc_sweep_at, {other}._cdc_sweep_at)"
+            sets["_cdc_sweep_at"] = f"CASE WHEN {any_tie(other, layout.columns)} THEN {TIED} ELSE {due} END"
         return sets
+
+    def _ties(self) -> list[str]:
+        return [] if self._other == "g" else [any_tie(self._other, self._layout.columns)]
 
     def _live(self, column: StoredColumn, theirs: str, mine: str) -> str:
         """Return what the winning side says of a cell, NULL when a row deletion covers it."""
@@ -203,8 +209,14 @@ class GeneralMerge:
         return f"({theirs} > COALESCE({mine}, {NEVER}) OR {tie}) IS TRUE"
 
 
-def tie(column: StoredColumn) -> str:
-    """Return when a staged and a stored live cell are equal in all but their bytes."""
-    differs = f"s.{column.sql}{column.compared} <> t.{column.sql}{column.compared}"
-    same_expiry = f"{expiry('s', column)} IS NOT DISTINCT FROM {expiry('t', column)}"
-    return f"({differs} AND {written_at('s', column)} = {written_at('t', column)} AND {same_expiry})"
+def tie(other: str, column: StoredColumn) -> str:
+    """Return when two live cells are equal in all but their bytes."""
+    differs = f"{other}.{column.sql}{column.compared} <> t.{column.sql}{column.compared}"
+    same_expiry = f"{expiry(other, column)} IS NOT DISTINCT FROM {expiry('t', column)}"
+    return f"({differs} AND {written_at(other, column)} = {written_at('t', column)} AND {same_expiry})"
+
+
+def any_tie(other: str, columns: Iterable[StoredColumn]) -> str:
+    """Return when bytes must decide a cell; a row whose newest write is older than the other's cannot have one."""
+    ties = " OR ".join(tie(other, column) for column in columns) or "FALSE"
+    return f"COALESCE({other}._cdc_ts <= t._cdc_ts AND ({ties}), FALSE)"

@@ -18,19 +18,26 @@ def run(cursor: psycopg.Cursor, statement: str, parameters: dict[str, Any] | Seq
     cursor.execute(statement, parameters)
 
 
-def merge_groups(cursor: psycopg.Cursor, layout: Layout, groups: Sequence[Group], now: int) -> None:
-    """Merge the groups into the table: each key at most once among them. The caller holds the table's lock, shared."""
+def merge_groups(cursor: psycopg.Cursor, layout: Layout, groups: Sequence[Group], now: int, *, filtering: bool) -> float:
+    """Merge the groups into the table, each key at most once among them; return the share of rows that changed nothing.
+
+    Such a row costs a lock and its log record unless `filtering` looks it up first, which costs more where few are such.
+    The caller holds the table's lock, shared.
+    """
     for group in groups:
         with cursor.copy(statements.copy_stage(layout, group.touched)) as copy:
             copy.write(group.lines)
-    for number, group in enumerate(groups):
-        run(cursor, statements.drop_unchanging(layout, group.touched), {"group": number})
+    if filtering:
+        for number, group in enumerate(groups):
+            run(cursor, statements.drop_unchanging(layout, group.touched), {"group": number})
     if len(groups) > 1:
         run(cursor, statements.lock_staged(layout), {})
+    changed = 0
     for number, group in enumerate(groups):
         run(cursor, statements.upsert(layout, group.touched), {"group": number})
-    decide_ties(cursor, layout)
+        changed += cursor.rowcount
     settle(cursor, layout, now, may_be_invisible=any(group.touched is None for group in groups))
+    return 1 - changed / max(1, sum(group.rows for group in groups))
 
 
 def decide_ties(cursor: psycopg.Cursor, layout: Layout) -> None:
@@ -48,14 +55,14 @@ def decide_ties(cursor: psycopg.Cursor, layout: Layout) -> None:
 
 
 def settle(cursor: psycopg.Cursor, layout: Layout, now: int, *, may_be_invisible: bool) -> None:
-    """Fold what the graveyard knows of the staged keys, bury what is not visible, erase what has expired.
+    """Decide ties, fold what the graveyard knows of the staged keys, bury what is not visible, erase what has expired.
 
     The keys are claimed by now, so nobody else can bury or fold them: an empty graveyard stays empty for them.
     """
-    graveyard = f"EXISTS (SELECT 1 FROM {layout.graveyard})"
-    due = f"EXISTS (SELECT 1 FROM {layout.relation} WHERE _cdc_sweep_at <= %(now)s::bigint)"
-    run(cursor, f"SELECT {graveyard}, {due}", {"now": now})
-    some_buried, some_due = cursor.fetchone() or (False, False)
+    run(cursor, statements.select_pending(layout), {"now": now})
+    some_buried, some_due, some_tied = cursor.fetchone() or (False, False, False)
+    if some_tied:
+        decide_ties(cursor, layout)
     folded = 0
     if some_buried:
         run(cursor, statements.fold_graveyard(layout), {})

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from sinks.postgres.expressions import (
     NOW,
+    TIED,
     GeneralMerge,
     SimpleMerge,
     deletion,
@@ -63,13 +64,11 @@ def upsert(layout: Layout, touched: Touched) -> str:
 
 @lru_cache(STATEMENT_CACHE)
 def drop_unchanging(layout: Layout, touched: Touched) -> str:
-    """Return the filter: staged rows that would change nothing leave the stage, unless a tie must be looked at."""
-    columns = range(len(layout.columns)) if touched is None else touched
-    ties = "".join(f" AND NOT COALESCE({tie(layout.columns[i])}, FALSE)" for i in columns)
+    """Return the filter: staged rows that would change nothing leave the stage."""
     changes = _merge(layout, touched, "s").changes()
     return (
         f"DELETE FROM {layout.stage} AS s WHERE s._cdc_group = %(group)s AND EXISTS"
-        f" (SELECT 1 FROM {layout.relation} AS t WHERE {layout.same_key('t', 's')} AND ({changes}) IS NOT TRUE{ties} OFFSET 0)"
+        f" (SELECT 1 FROM {layout.relation} AS t WHERE {layout.same_key('t', 's')} AND ({changes}) IS NOT TRUE OFFSET 0)"
     )
 
 
@@ -86,13 +85,19 @@ def lock_staged(layout: Layout) -> str:
 @lru_cache(STATEMENT_CACHE)
 def select_ties(layout: Layout) -> str:
     """Return the query of what only Cassandra's bytes decide: the key, then stored and staged text a column (NULL: no tie)."""
-    sides = [f"CASE WHEN {tie(c)} THEN {side}.{c.sql}::text END" for c in layout.columns for side in ("t", "s")]
+    sides = [f"CASE WHEN {tie('s', c)} THEN {side}.{c.sql}::text END" for c in layout.columns for side in ("t", "s")]
     keys = [f"s.{column.sql}::text" for column in layout.key]
-    any_tie = " OR ".join(tie(column) for column in layout.columns) or "FALSE"
     return (
         f"SELECT {', '.join(keys + sides)} FROM {layout.stage} AS s JOIN {layout.relation} AS t"
-        f" ON {layout.same_key('t', 's')} WHERE {any_tie}"
+        f" ON {layout.same_key('t', 's')} WHERE t._cdc_sweep_at = {TIED}"
     )
+
+
+@lru_cache(STATEMENT_CACHE)
+def select_pending(layout: Layout) -> str:
+    """Return what is left to do: whether the graveyard holds anything, anything is due, bytes must decide anything."""
+    due = f"SELECT 1 FROM {layout.relation} WHERE _cdc_sweep_at"
+    return f"SELECT EXISTS (SELECT 1 FROM {layout.graveyard}), EXISTS ({due} <= {NOW}), EXISTS ({due} = {TIED})"
 
 
 def decide_tie(layout: Layout, column: int) -> str:
