@@ -1,0 +1,71 @@
+"""Kafka's side of the benchmark: topics filled beforehand, and a consumer that polls and discards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from bench.workloads import Workload, events
+
+PREFIX = "bench"
+PARTITIONS = 4
+
+
+def topic_of(workload: Workload) -> str:
+    """Return the topic of the workload's table."""
+    return f"{PREFIX}.bench.{workload.table}"
+
+
+def create_topics(bootstrap: str, workloads: list[Workload]) -> None:
+    """Create the topics of all workloads."""
+    names = sorted({topic_of(workload) for workload in workloads})
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for future in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names]).values():
+        future.result()
+
+
+def fill(bootstrap: str, workload: Workload) -> tuple[int, int]:
+    """Produce every event; return the number of records and their mean size in bytes."""
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
+    topic, count, size = topic_of(workload), 0, 0
+    for key, value in events(workload):
+        producer.produce(topic, value, key)
+        count, size = count + 1, size + len(value)
+        if count % 10_000 == 0:
+            producer.poll(0)
+            while len(producer) > 200_000:
+                producer.poll(0.1)
+    producer.flush()
+    return count, size // count
+
+
+@contextmanager
+def discarding_consumer(bootstrap: str, topic: str) -> Iterator[None]:
+    """Keep a process polling the topic from its beginning, again and again, and throwing all of it away."""
+    process = subprocess.Popen([sys.executable, "-m", "bench.broker", bootstrap, topic])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _discard(bootstrap: str, topic: str) -> None:
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench-discard", "enable.auto.commit": False})
+    while True:
+        consumer.assign([TopicPartition(topic, n, 0) for n in range(PARTITIONS)])
+        idle_since = time.monotonic()
+        while time.monotonic() - idle_since < 1:
+            if consumer.consume(5_000, 0.2):
+                idle_since = time.monotonic()
+
+
+if __name__ == "__main__":
+    _discard(sys.argv[1], sys.argv[2])

@@ -1,0 +1,67 @@
+"""The whole flow as its own process, and how fast its offsets move in PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import psycopg
+
+POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Run:
+    """One drained flow: records a second between its first and its last commit, and its process."""
+
+    records_per_second: float
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+def run_flow(settings: Mapping[str, str], directory: Path, dsn: str, topic: str, records: int) -> Run:
+    """Run the flow until it has caught up. Raises `RuntimeError` when it fails or leaves records."""
+    before = _offsets(dsn, topic)
+    log = directory / "flow.log"
+    command = [sys.executable, "-m", "dataflows", "run", "--recovery-dir", str(directory / "recovery")]
+    with log.open("ab") as out:
+        process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=out, stderr=out)
+    first: tuple[float, int] | None = None
+    last = (time.perf_counter(), before)
+    peak, cpu, watched = 0, 0.0, psutil.Process(process.pid)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        while process.poll() is None:
+            try:
+                peak, times = max(peak, watched.memory_info().rss), watched.cpu_times()
+                cpu = times.user + times.system
+            except psutil.Error:
+                break
+            reached = _read(connection, topic)
+            if reached > last[1]:
+                last = (time.perf_counter(), reached)
+                first = first or last
+            time.sleep(POLL_SECONDS)
+    if process.wait() or first is None or last[1] - before != records:
+        raise RuntimeError(f"the flow ended with {process.returncode} at {last[1] - before} of {records} records: see {log}")
+    seconds = last[0] - first[0]
+    return Run((last[1] - first[1]) / seconds, seconds, cpu, peak / 2**20)
+
+
+def _offsets(dsn: str, topic: str) -> int:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        return _read(connection, topic)
+
+
+def _read(connection: psycopg.Connection, topic: str) -> int:
+    row = connection.execute("SELECT to_regclass('cdc.offsets')").fetchone()
+    if row is None or row[0] is None:
+        return 0
+    row = connection.execute("SELECT coalesce(sum(next_offset), 0) FROM cdc.offsets WHERE topic = %s", (topic,)).fetchone()
+    return int(row[0]) if row else 0

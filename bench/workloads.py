@@ -1,0 +1,134 @@
+"""The events of the benchmark: 11 columns, about 1.1 KB each, as the connector writes them."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+DDL = """
+CREATE TABLE bench.{table} (
+    id uuid, seq int, name text, note text, count int, total bigint, ratio double, paid boolean, updated timestamp,
+    price decimal, parent uuid, PRIMARY KEY (id, seq));
+"""
+REGULAR = ("count", "name", "note", "paid", "parent", "price", "ratio", "total", "updated")
+PARTIAL = ("count", "name")
+BASE_US = 1_795_437_000_000_000
+COMMAS = '{"ts_ms":1795437087284,"op":"%s","source":{"version":"3.5.0.Beta1","connector":"cassandra","name":"bench",\
+"ts_ms":%d,"snapshot":"false","db":"NULL","sequence":null,"ts_us":%d,"ts_ns":%d000,"cluster":"Test Cluster",\
+"file":"CommitLog-7-17954367521%02d.log","pos":%d,"keyspace":"bench","table":"%s"},"after":{%s,\
+"_range_start":null,"_range_end":null}}'
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Write:
+    """One statement: `values` maps regular columns to JSON text; `op` as the connector names it."""
+
+    op: str
+    id: str
+    seq: int
+    ts_us: int
+    values: Row
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Writes to one table in their order, each `copies` times in the topic; `touched` columns for the ceiling's upsert."""
+
+    name: str
+    table: str
+    writes: Sequence[Write]
+    touched: tuple[str, ...]
+    copies: int = 1
+
+
+def keys(rows: int) -> list[tuple[str, int]]:
+    """Return the primary keys: random partitions, as hashed by Cassandra."""
+    rnd = random.Random(7)
+    return [(str(uuid.UUID(int=rnd.getrandbits(128))), n % 7) for n in range(rows)]
+
+
+def full_row(number: int, version: int) -> Row:
+    """Return every regular column as JSON text."""
+    return {
+        "count": str((number + version) % 10_000),
+        "name": f'"customer {number} of version {version}"',
+        "note": '"' + f"leave it with the neighbour {number} " * 3 + '"',
+        "paid": "true" if (number + version) % 2 else "false",
+        "parent": f'"{uuid.UUID(int=number * 7919 + version)}"',
+        "price": f'"{number % 1000}.{version % 90 + 10}"',
+        "ratio": f"{number % 100}.5",
+        "total": str(10_000_000_000 + number),
+        "updated": str(1_795_437_087_284 + version),
+    }
+
+
+def workloads(rows: int) -> list[Workload]:
+    """Return the workloads in the order they must run: updates find the inserted rows."""
+    where = keys(rows)
+    inserts = [Write("i", *key, BASE_US + n, full_row(n, 1)) for n, key in enumerate(where)]
+    full = [Write("u", *key, BASE_US + rows + n, full_row(n, 2)) for n, key in _shuffled(where, 2)]
+    partial = [Write("u", *key, BASE_US + 2 * rows + n, _only(full_row(n, 3), PARTIAL)) for n, key in _shuffled(where, 3)]
+    mix = list(_mix(where, rows))
+    copied = [Write("i", *key, BASE_US + n, full_row(n, 1)) for n, key in enumerate(where)]
+    return [
+        Workload("inserts", "orders", inserts, REGULAR),
+        Workload("full updates", "orders", full, REGULAR),
+        Workload("partial updates", "orders", partial, PARTIAL),
+        Workload("mix with deletes", "orders", mix, REGULAR),
+        Workload("inserts, RF=3 copies", "copies", copied, REGULAR, copies=3),
+    ]
+
+
+def events(workload: Workload) -> Iterator[tuple[bytes, bytes]]:
+    """Yield key and value of every record; copies of a write come some thousand records later, as from a slower replica."""
+    lag = 2_000
+    for at in range(len(workload.writes) + lag * (workload.copies - 1)):
+        for copy in range(workload.copies):
+            number = at - copy * lag
+            if 0 <= number < len(workload.writes):
+                yield _record(workload, number, copy)
+
+
+def _record(workload: Workload, number: int, copy: int) -> tuple[bytes, bytes]:
+    write = workload.writes[number]
+    key = f'{{"id":"{write.id}","seq":{write.seq}}}'
+    cells = [f'"id":{_cell(chr(34) + write.id + chr(34))}', f'"seq":{_cell(str(write.seq))}']
+    for column in REGULAR:
+        if write.op == "d":
+            cells.append(f'"{column}":{{"value":null,"deletion_ts":{write.ts_us},"set":true}}')
+        else:
+            cells.append(f'"{column}":{_cell(write.values[column]) if column in write.values else "null"}')
+    ts = write.ts_us
+    value = COMMAS % (write.op, ts // 1000, ts, ts, copy, number * 300, workload.table, ",".join(cells))
+    return key.encode(), value.encode()
+
+
+def _cell(json_text: str) -> str:
+    return f'{{"value":{json_text},"deletion_ts":null,"set":true}}'
+
+
+def _mix(where: Sequence[tuple[str, int]], rows: int) -> Iterator[Write]:
+    """Yield half full and half partial updates, a tenth of all deletes."""
+    rnd = random.Random(5)
+    for n, key in _shuffled(where, 4):
+        ts, kind = BASE_US + 3 * rows + n, rnd.random()
+        if kind < 0.1:
+            yield Write("d", *key, ts, {})
+        elif kind < 0.55:
+            yield Write("i", *key, ts, full_row(n, 4))
+        else:
+            yield Write("u", *key, ts, _only(full_row(n, 4), PARTIAL))
+
+
+def _only(row: Row, columns: Iterable[str]) -> Row:
+    return {column: row[column] for column in columns}
+
+
+def _shuffled(where: Sequence[tuple[str, int]], seed: int) -> list[tuple[int, tuple[str, int]]]:
+    numbered = list(enumerate(where))
+    random.Random(seed).shuffle(numbered)
+    return numbered
