@@ -53,13 +53,9 @@ class Mirrored:
         return ours | self.more | {f"CDC_{name}": value for name, value in more.items()}
 
     @contextmanager
-    def running(
-        self, command: str = "run", *, workers: int = 1, shard: tuple[int, int] = (0, 1), **more: str
-    ) -> Iterator[FlowProcess]:
-        """Yield a process of the flow, gone afterwards; each shard has a directory of its own."""
-        index, count = shard
-        settings = self.settings(SHARD__INDEX=str(index), SHARD__COUNT=str(count), **more)
-        with flow_process(settings, self.directory / f"shard-{index}-of-{count}", command, workers) as flow:
+    def running(self, command: str = "run", *, workers: int = 1, name: str = "only", **more: str) -> Iterator[FlowProcess]:
+        """Yield a process of the flow, gone afterwards; its name gives it a directory of its own."""
+        with flow_process(self.settings(**more), self.directory / name, command, workers) as flow:
             yield flow
 
     def run_here(self, processes: int = 1, **more: str) -> None:

@@ -13,13 +13,11 @@ from tests.integration.flow.source_flow import Topics
 def write_records(topics: Topics, records: Iterable[Record], partitions: int = 3) -> int:
     """Write records to their topics, each to its recorded partition, in the order given; return how many."""
     producer = Producer({"bootstrap.servers": topics.bootstrap, "linger.ms": 5})
-    known: set[str] = set()
     count = 0
     for record in records:
         name = record.topic.partition(".")[2]
-        if name not in known:
+        if name not in topics.created:
             topics.create(name, partitions)
-            known.add(name)
         producer.produce(topics.full(name), record.value, record.key, record.partition % partitions)
         producer.poll(0)
         count += 1

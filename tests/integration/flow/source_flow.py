@@ -15,7 +15,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main, run_main
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from cdc.event import Batch, Position, Record
@@ -167,12 +167,14 @@ class Topics:
     def __init__(self, bootstrap: str, prefix: str) -> None:
         self.bootstrap = bootstrap
         self.prefix = prefix
+        self.created: set[str] = set()
         self._admin = AdminClient({"bootstrap.servers": bootstrap})
 
     def create(self, name: str, partitions: int = 1, config: dict[str, str] | None = None) -> None:
         topic = NewTopic(self.full(name), partitions, 1, config=config or {})
         self._admin.create_topics([topic], operation_timeout=20)[self.full(name)].result()
         eventually(lambda: self.full(name) in self._admin.list_topics(timeout=10).topics, f"{name} is there")
+        self.created.add(name)
 
     def delete(self, name: str) -> None:
         self._admin.delete_topics([self.full(name)], operation_timeout=20)[self.full(name)].result()
@@ -202,6 +204,25 @@ class Topics:
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.prefix})
         try:
             return consumer.committed([TopicPartition(self.full(name), partition)], timeout=20)[0].offset
+        finally:
+            consumer.close()
+
+    def read(self, name: str) -> list[bytes]:
+        """Return the values that a topic holds."""
+        settings = {"bootstrap.servers": self.bootstrap, "group.id": "reader", "enable.partition.eof": True}
+        consumer = Consumer(settings)
+        try:
+            partitions = consumer.list_topics(self.full(name), timeout=10).topics[self.full(name)].partitions
+            consumer.assign([TopicPartition(self.full(name), number, OFFSET_BEGINNING) for number in partitions])
+            found: list[bytes] = []
+            ends = 0
+            while ends < len(partitions):
+                message = consumer.poll(10)
+                assert message is not None
+                ends += message.error() is not None
+                if message.error() is None:
+                    found.append(message.value() or b"")
+            return found
         finally:
             consumer.close()
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 
 from cdc.event import Record, Rejected
@@ -45,21 +44,7 @@ def rejected(value: bytes, offset: int = 0) -> Rejected:
 
 def letters(topics: Topics) -> list[int]:
     """Return the source offsets of the letters that the topic holds."""
-    consumer = Consumer({"bootstrap.servers": topics.bootstrap, "group.id": "reader", "enable.partition.eof": True})
-    try:
-        partitions = consumer.list_topics(topics.full("cdc.dlq"), timeout=10).topics[topics.full("cdc.dlq")].partitions
-        consumer.assign([TopicPartition(topics.full("cdc.dlq"), number, OFFSET_BEGINNING) for number in partitions])
-        found, ends = [], 0
-        while ends < len(partitions):
-            message = consumer.poll(10)
-            assert message is not None
-            if message.error():
-                ends += 1
-            else:
-                found.append(json.loads(message.value() or b"")["source_offset"])
-        return sorted(found)
-    finally:
-        consumer.close()
+    return sorted(json.loads(letter)["source_offset"] for letter in topics.read("cdc.dlq"))
 
 
 def test_letters_are_in_kafka_once_confirmed(topics: Topics, open_writer: Callable[[], DeadLetterWriter]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -34,4 +36,25 @@ def test_every_way_to_start_it_mirrors(mirrored: Mirrored, command: str, workers
     write_records(mirrored.topics, varied(mirrored.replay.records, "shuffled", seed=1))
     with mirrored.running(command, workers=workers) as flow:
         assert flow.wait() == 0, flow.log.read_text()
+    assert mirrored.unexplained() == []
+
+
+def test_bad_records_become_dead_letters_and_stop_nothing(mirrored: Mirrored) -> None:
+    good = mirrored.replay.records
+    value = next(record.value for record in good if record.value)
+    name = good[0].topic.partition(".")[2]
+    broken = json.loads(value)
+    write_records(mirrored.topics, good)
+    mirrored.topics.write(name, [b"", value[:40], b"\xff\xfe", b"[]", json.dumps(broken | {"op": "x"}).encode()])
+    mirrored.topics.create("nobody.knows")
+    mirrored.topics.write("nobody.knows", [value])
+    write_records(mirrored.topics, good[:50])
+    mirrored.run_here()
+    letters = [json.loads(letter) for letter in mirrored.topics.read("cdc.dlq")]
+    assert Counter(letter["error_type"] for letter in letters) == {
+        "MalformedRecord": 3,
+        "UnexpectedEnvelope": 1,
+        "UnknownOperation": 1,
+        "UnknownTable": 1,
+    }
     assert mirrored.unexplained() == []
