@@ -15,7 +15,7 @@ from cdc.schema import Schema, Table
 from operators.dedupe import Dedupe
 from operators.deserialize import Deserialize
 from operators.source import KafkaSource
-from operators.source_feed import FeedLimits
+from operators.source_lane import FeedLimits
 from operators.source_topics import TopicFilter, owned_slots, slot_of
 from operators.source_watch import StoredPositions as ReadPositions
 from operators.source_watch import WatchPlan

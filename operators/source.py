@@ -9,7 +9,8 @@ from typing import Final
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from cdc.event import Batch, Position, Record
-from operators.source_feed import Feed, FeedLimits
+from operators.source_feed import Feed
+from operators.source_lane import FeedLimits
 from operators.source_start import SlotState
 from operators.source_topics import SLOTS, owned_slots, slot_key
 from operators.source_watch import TopicWatcher, WatchPlan

@@ -5,72 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from cdc.event import Batch, Position, Record
+from operators.source_lane import Admission, FeedLimits, Lane, note_lost
 from operators.source_start import SlotState, recovered_position, state_key
 from operators.source_topics import slot_of
 from runtime.kafka.reader import BEGINNING, PartitionReader
 from runtime.kafka.scout import TopicPartitionKey
-from runtime.logs import get_logger
 from runtime.progress import Progress
-from runtime.status import LostRange, Status
+from runtime.status import Status
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
 COMMIT_EVERY_SECONDS: Final = 1.0
 IDLE_POLL_SECONDS: Final = 0.002  # 64 idle slots ask more often than an empty reader is worth asking
-log = get_logger("source")
-
-
-@dataclass(frozen=True)
-class FeedLimits:
-    """Bounds of what is read at once and of what waits for one slot; twice that may wait in all.
-
-    They are meant for records of a few KB: of larger ones, as many fewer are taken as keeps a batch near `batch_bytes`.
-    """
-
-    batch_records: int = 5_000
-    batch_bytes: int = 8_388_608
-    queue_records: int = 20_000
-
-
-@dataclass(frozen=True)
-class Admission:
-    """A topic partition that is to be read, and from where; `end` is set where the reading is to stop there."""
-
-    topic: str
-    partition: int
-    topic_id: str
-    start: int | None  # None: the beginning
-    log_start: int = 0
-    end: int | None = None
-
-
-@dataclass(slots=True)
-class Lane:
-    """One topic partition being read: what is queued of it, and the offsets behind what was polled and handed out."""
-
-    topic: str
-    partition: int
-    topic_id: str
-    slot: int
-    polled: int
-    taken: int
-    end: int | None
-    records: list[Record] = field(default_factory=list)
-    paused: bool = False
-    broken: bool = False  # Kafka refused its offset, or it is gone: the watcher looks after it
-
-    @property
-    def key(self) -> TopicPartitionKey:
-        return self.topic, self.partition
-
-    @property
-    def position(self) -> Position:
-        return Position(self.topic, self.partition, self.topic_id, self.taken)
 
 
 class Feed:
@@ -365,11 +315,3 @@ class Feed:
             self._reading().resume([lane.key for lane in paused])
             for lane in paused:
                 lane.paused = False
-
-
-def note_lost(status: Status, topic: str, partition: int, wanted: int, log_start: int) -> None:
-    """Say what is missing when a log starts behind the offset that is wanted, or ends before it."""
-    if wanted < log_start:
-        status.lost(LostRange(topic, partition, wanted, log_start))
-    else:
-        log.warning("log ends before our offset, read again", topic=topic, partition=partition, offset=wanted)

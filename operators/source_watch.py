@@ -9,7 +9,8 @@ from typing import Final
 
 from cdc.errors import InfrastructureError, PostgresUnavailable
 from cdc.event import Position
-from operators.source_feed import Admission, Feed, note_lost
+from operators.source_feed import Feed
+from operators.source_lane import Admission, note_lost
 from operators.source_start import KnownOffsets, start_offset
 from operators.source_topics import TopicFilter, slot_of
 from runtime.kafka.scout import ClusterScout, TopicPartitionKey

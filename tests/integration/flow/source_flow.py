@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from cdc.event import Batch, Position, Record
 from operators.source import KafkaSource
-from operators.source_feed import FeedLimits
+from operators.source_lane import FeedLimits
 from operators.source_topics import TopicFilter, owned_slots
 from operators.source_watch import WatchPlan
 from runtime.kafka.client import KafkaClient

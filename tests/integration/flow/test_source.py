@@ -7,7 +7,7 @@ from bytewax.errors import BytewaxRuntimeError
 
 from cdc.errors import PostgresUnavailable
 from cdc.event import Position
-from operators.source_feed import FeedLimits
+from operators.source_lane import FeedLimits
 from runtime.status import LostRange
 from tests.integration.flow.source_flow import SourceFlow, Topics, eventually
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from cdc.event import Position
-from operators.source_feed import Admission, Feed, FeedLimits
+from operators.source_feed import Feed
+from operators.source_lane import Admission, FeedLimits
 from operators.source_topics import slot_of
 from runtime.kafka.reader import BEGINNING, Polled
 from runtime.progress import Progress

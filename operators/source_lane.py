@@ -1,0 +1,68 @@
+"""One topic partition on its way through the source: how it is admitted, what is queued of it, what of it is lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cdc.event import Position, Record
+from runtime.kafka.scout import TopicPartitionKey
+from runtime.logs import get_logger
+from runtime.status import LostRange, Status
+
+log = get_logger("source")
+
+
+@dataclass(frozen=True)
+class FeedLimits:
+    """Bounds of what is read at once and of what waits for one slot; twice that may wait in all.
+
+    They are meant for records of a few KB: of larger ones, as many fewer are taken as keeps a batch near `batch_bytes`.
+    """
+
+    batch_records: int = 5_000
+    batch_bytes: int = 8_388_608
+    queue_records: int = 20_000
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A topic partition that is to be read, and from where; `end` is set where the reading is to stop there."""
+
+    topic: str
+    partition: int
+    topic_id: str
+    start: int | None  # None: the beginning
+    log_start: int = 0
+    end: int | None = None
+
+
+@dataclass(slots=True)
+class Lane:
+    """One topic partition being read: what is queued of it, and the offsets behind what was polled and handed out."""
+
+    topic: str
+    partition: int
+    topic_id: str
+    slot: int
+    polled: int
+    taken: int
+    end: int | None
+    records: list[Record] = field(default_factory=list)
+    paused: bool = False
+    broken: bool = False  # Kafka refused its offset, or it is gone: the watcher looks after it
+
+    @property
+    def key(self) -> TopicPartitionKey:
+        return self.topic, self.partition
+
+    @property
+    def position(self) -> Position:
+        return Position(self.topic, self.partition, self.topic_id, self.taken)
+
+
+def note_lost(status: Status, topic: str, partition: int, wanted: int, log_start: int) -> None:
+    """Say what is missing when a log starts behind the offset that is wanted, or ends before it."""
+    if wanted < log_start:
+        status.lost(LostRange(topic, partition, wanted, log_start))
+    else:
+        log.warning("log ends before our offset, read again", topic=topic, partition=partition, offset=wanted)
