@@ -13,6 +13,7 @@ from cdc.codec.partition_key import serialize_partition_key
 from cdc.ddl import read_ddl
 from cdc.event import ABSENT, Bound, Change, RangeDeletion, Record, RowState, Value
 from cdc.recording import differences
+from sinks.postgres.writer import Writer
 from tests.integration.postgres.stepping import Stage, Work, every_schedule, some_schedules
 from tests.model.mirror import MemoryMirror, PostgresMirror, set_clock
 
@@ -207,7 +208,12 @@ def _work(doing: Doing, partition: str) -> Work:
     if isinstance(doing, Purge):
         return lambda writer: writer.purge()
     changes = _changes(doing, partition)
-    return lambda writer: writer.apply(changes)
+
+    def apply(writer: Writer) -> None:
+        outcome = writer.apply(changes)
+        assert (outcome.rejected, writer.halted) == ([], {})
+
+    return apply
 
 
 def _changes(makers: Sequence[Make], partition: str) -> list[Change]:
