@@ -9,6 +9,7 @@ from bytewax.dataflow import Dataflow
 
 from cdc.errors import SchemaError, SettingsError
 from dataflows.mirror_parts import MirrorParts, open_parts
+from operators.count_skipped import count_skipped
 from operators.map_types import map_types
 from operators.validate import validate
 from runtime.logs import configure_logs
@@ -40,7 +41,8 @@ def mirror(parts: MirrorParts) -> Dataflow:
     valid = op.map_value("validate", events, validate)
     changes = op.map_value("map_types", valid, map_types)
     fresh = op.stateful_batch("dedupe", changes, parts.dedupe.logic)
-    op.output("postgres", fresh, parts.postgres)
-    rejected = op.filter_value("rejected", fresh, lambda batch: bool(batch.rejected))
+    counted = op.map_value("count_skipped", fresh, count_skipped)
+    op.output("postgres", counted, parts.postgres)
+    rejected = op.filter_value("rejected", counted, lambda batch: bool(batch.rejected))
     op.output("dead_letter", rejected, parts.dead_letters)
     return dataflow

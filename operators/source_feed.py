@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cdc.event import Batch, Position, Record
@@ -13,6 +14,7 @@ from operators.source_start import SlotState, recovered_position, state_key
 from operators.source_topics import slot_of
 from runtime.kafka.reader import BEGINNING, PartitionReader
 from runtime.kafka.scout import TopicPartitionKey
+from runtime.metrics import process_metrics
 from runtime.progress import Progress
 from runtime.status import Status
 
@@ -40,6 +42,7 @@ class Feed:
         self._progress = progress
         self._status = status
         self._limits = limits or FeedLimits()
+        self._age = process_metrics().checkpoint_age_seconds
         self._lock = threading.RLock()
         self._reader: PartitionReader | None = None
         self._lanes: dict[TopicPartitionKey, Lane] = {}
@@ -103,11 +106,14 @@ class Feed:
     def commit(self, slot: int, positions: Iterable[Position]) -> None:
         """Note offsets that every sink has behind it; they go to Kafka at most once a second, as far as the sink allows."""
         with self._lock:
+            now = time.monotonic()
             for position in positions:
                 offset = self._progress.committable(slot, position)
-                if offset is not None and (position.topic, position.partition) in self._lanes:
-                    self._to_commit[position.topic, position.partition] = offset
-            now = time.monotonic()
+                lane = self._lanes.get((position.topic, position.partition))
+                if lane is not None:
+                    lane.note_committed(lane.committed if offset is None else offset, now)
+                    if offset is not None:
+                        self._to_commit[lane.key] = offset
             if self._to_commit and now >= self._next_commit and self._reader is not None:
                 self._reader.commit(self._to_commit)
                 self._to_commit = {}
@@ -209,6 +215,8 @@ class Feed:
         slot = slot_of(*key)
         start = admission.log_start if admission.start is None else admission.start
         lane = Lane(admission.topic, admission.partition, admission.topic_id, slot, start, start, admission.end)
+        lane.moved_at = time.monotonic()
+        self._age.labels(*lane.labels).set_function(lambda: time.monotonic() - lane.moved_at)
         self._lanes[key] = lane
         if admission.start is not None:
             self._starts[key] = lane.position
@@ -227,6 +235,8 @@ class Feed:
         gone = [self._lanes.pop(key) for key in keys if key in self._lanes]
         for lane in gone:
             self._starts.pop(lane.key, None)
+            with suppress(KeyError):  # two processes of one test may share the gauge
+                self._age.remove(*lane.labels)
             if lane.slot in self._slots:
                 self._slots[lane.slot].remove(lane)
         if gone and self._reader is not None:

@@ -50,10 +50,22 @@ class Lane:
     records: list[Record] = field(default_factory=list)
     paused: bool = False
     broken: bool = False  # Kafka refused its offset, or it is gone: the watcher looks after it
+    committed: int = -1
+    moved_at: float = 0.0  # when `committed` last moved, or nothing was left to commit
 
     @property
     def key(self) -> TopicPartitionKey:
         return self.topic, self.partition
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """The metric labels: table and partition."""
+        return ".".join(self.topic.split(".")[-2:]), str(self.partition)
+
+    def note_committed(self, offset: int, now: float) -> None:
+        """Note how far the group may be told that we are."""
+        if offset != self.committed or offset == self.polled:
+            self.committed, self.moved_at = offset, now
 
     @property
     def position(self) -> Position:

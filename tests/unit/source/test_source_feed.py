@@ -10,6 +10,7 @@ from operators.source_feed import Feed
 from operators.source_lane import Admission, FeedLimits
 from operators.source_topics import slot_of
 from runtime.kafka.reader import BEGINNING, Polled
+from runtime.metrics import process_metrics
 from runtime.progress import Progress
 from runtime.status import LostRange, Status
 
@@ -230,3 +231,20 @@ def test_a_failure_of_the_watcher_reaches_the_flow() -> None:
     feed.fail(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         feed.take(SLOT)
+
+
+def test_the_age_of_a_checkpoint_grows_only_while_something_waits_for_it() -> None:
+    def age() -> float | None:
+        labels = {"table": "shop.orders", "partition": "0"}
+        return process_metrics().registry.get_sample_value("cdc_checkpoint_age_seconds", labels)
+
+    feed = feed_of(FakeReader({0: 3}))
+    feed.admit([admission()], slots=[SLOT])
+    take(feed)
+    before = age()
+    feed.commit(SLOT, [Position(TOPIC, 0, "id", 3)])
+    after = age()
+    assert before is not None
+    assert after is not None
+    feed.end(SLOT)
+    assert age() is None
