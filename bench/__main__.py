@@ -13,10 +13,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench.broker import PREFIX, create_topics, discarding_consumer, fill, topic_of
+from bench.broker import create_topics, discarding_consumer, fill, topic_of
 from bench.ceiling import Ceiling
+from bench.flow_settings import flow_settings
 from bench.mirror import run_flow
-from bench.workloads import DDL, Workload, workloads
+from bench.workloads import Workload, workloads
 from runtime.embedded.stack import EmbeddedServices
 
 
@@ -57,20 +58,11 @@ def measure(directory: Path, rows: int, only: tuple[str, ...] = ()) -> list[Resu
     plan = workloads(rows)
     if only:
         plan = plan[: max(i for i, workload in enumerate(plan) if workload.name in only) + 1]
-    schema = directory / "schema.cql"
-    schema.write_text("".join(DDL.format(table=table) for table in ("orders", "copies")))
     with EmbeddedServices(directory / "services", ("postgres", "kafka")) as services:
         dsn, bootstrap = services.postgres.dsn, services.kafka.bootstrap_servers
         create_topics(bootstrap, plan)
         ceiling = Ceiling(dsn)
-        settings = {
-            "CDC_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
-            "CDC_KAFKA__TOPIC_PREFIX": PREFIX,
-            "CDC_KAFKA__UNTIL_CAUGHT_UP": "true",
-            "CDC_POSTGRES__DSN": dsn,
-            "CDC_SCHEMA__FILE": str(schema),
-            "CDC_HTTP__PORT": "0",
-        }
+        settings = flow_settings(directory, dsn, bootstrap)
         return [_measure_one(workload, settings, directory, dsn, ceiling) for workload in plan]
 
 

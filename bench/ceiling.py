@@ -16,9 +16,18 @@ from bench.workloads import REGULAR, Workload, Write
 BATCH = 5_000
 KEY = ("id", "seq")
 TYPES = {
-    "id": "uuid", "seq": "integer", "count": "integer", "name": 'text COLLATE "C"', "note": 'text COLLATE "C"',
-    "paid": "boolean", "parent": "uuid", "price": "numeric", "ratio": "double precision", "total": "bigint", "updated": "timestamptz",
-}  # fmt: skip
+    "id": "uuid",
+    "seq": "integer",
+    "count": "integer",
+    "name": 'text COLLATE "C"',
+    "note": 'text COLLATE "C"',
+    "paid": "boolean",
+    "parent": "uuid",
+    "price": "numeric",
+    "ratio": "double precision",
+    "total": "bigint",
+    "updated": "timestamptz",
+}
 METADATA = "_cdc_ts bigint, _cdc_marker bigint, _cdc_cells bigint[], _cdc_expires bigint[], _cdc_sweep_at bigint"
 
 

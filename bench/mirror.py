@@ -43,7 +43,7 @@ def run_flow(settings: Mapping[str, str], directory: Path, dsn: str, topic: str,
                 cpu = times.user + times.system
             except psutil.Error:
                 break
-            reached = _read(connection, topic)
+            reached = read_offsets(connection, topic)
             if reached > last[1]:
                 last = (time.perf_counter(), reached)
                 first = first or last
@@ -56,10 +56,11 @@ def run_flow(settings: Mapping[str, str], directory: Path, dsn: str, topic: str,
 
 def _offsets(dsn: str, topic: str) -> int:
     with psycopg.connect(dsn, autocommit=True) as connection:
-        return _read(connection, topic)
+        return read_offsets(connection, topic)
 
 
-def _read(connection: psycopg.Connection, topic: str) -> int:
+def read_offsets(connection: psycopg.Connection, topic: str) -> int:
+    """Return the sum of the stored offsets of a topic, 0 before there are any."""
     row = connection.execute("SELECT to_regclass('cdc.offsets')").fetchone()
     if row is None or row[0] is None:
         return 0
