@@ -107,7 +107,7 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class Skip(enum.StrEnum):
-    """Why a record, or a cell of it, says nothing to the mirror: counted, never an error."""
+    """Why a record, or a part of it, is not in the mirror: counted, never an error."""
 
     COMPACTION_MARKER = "compaction_marker"  # a null Kafka value
     DUPLICATE = "duplicate"  # another copy of the event came before
@@ -115,6 +115,7 @@ class Skip(enum.StrEnum):
     NOTHING_WRITTEN = "nothing_written"  # an update of columns that are not mirrored
     STATIC_CELL = "static_cell"
     DROPPED_CELL = "dropped_cell"
+    LOST_DIGITS = "lost_digits"  # a value finer than PostgreSQL can hold, rounded
 
 
 class Batch(msgspec.Struct, Generic[Item]):

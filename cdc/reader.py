@@ -33,6 +33,9 @@ class TableReader:
             if name in static or name in table.dropped_columns
         ]
         self.has_ignored = bool(self._ignored)
+        tests = [(decoder.attributes[column.name], codec_of(column.type).loses_precision) for column in table.regular]
+        self._rounding = [(attribute, loses) for attribute, loses in tests if loses is not None]
+        self.has_rounding = bool(self._rounding)
 
     def ignored_cells(self, envelope: Envelope[Any]) -> Iterator[Skip]:
         """Yield the reason of each written cell that the change will not have."""
@@ -40,6 +43,11 @@ class TableReader:
             cell = getattr(envelope.after, attribute)
             if cell is not None and cell.value is not None:
                 yield reason
+
+    def rounded_cells(self, envelope: Envelope[Any]) -> int:
+        """Return how many values PostgreSQL holds with fewer digits."""
+        cells = [(getattr(envelope.after, attribute), loses) for attribute, loses in self._rounding]
+        return sum(loses(cell.value) for cell, loses in cells if cell is not None and cell.value is not None)
 
 
 class Event(msgspec.Struct, gc=False):

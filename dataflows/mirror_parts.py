@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bytewax.inputs import FixedPartitionedSource
@@ -12,6 +13,7 @@ from bytewax.outputs import FixedPartitionedSink
 from cdc.errors import TableHalted
 from cdc.event import Batch, Change, Rejected
 from cdc.schema import Schema, Table
+from cdc.types.registry import codec_for
 from operators.dedupe import Dedupe
 from operators.deserialize import Deserialize
 from operators.source import KafkaSource
@@ -106,7 +108,8 @@ def dead_letter_writer(
 
 def deserializer(settings: Settings, schema: Schema) -> Deserialize:
     """Return the stage that knows the tables. With a CQL file there is nobody to ask for a newer schema."""
-    return Deserialize(schema, settings.kafka.topic_prefix)
+    codec_of = partial(codec_for, nul_policy=settings.types.nul_policy)
+    return Deserialize(schema, settings.kafka.topic_prefix, codec_of=codec_of)
 
 
 def postgres_sink(

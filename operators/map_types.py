@@ -22,6 +22,8 @@ def map_types(batch: Batch[Event]) -> Batch[Change]:
         if isinstance(outcome, Skip):
             skipped[reader.full_name, outcome] += 1
             return None
+        if reader.has_rounding and (rounded := reader.rounded_cells(event.envelope)):
+            skipped[reader.full_name, Skip.LOST_DIGITS] += rounded
         return Change(reader.table, outcome, event.record, event.fingerprint)
 
     changes = attempt(STAGE, change, batch.items, batch.rejected, _origin)

@@ -115,6 +115,16 @@ def test_left_out_cells_are_counted() -> None:
     }
 
 
+def test_values_that_lose_digits_are_counted() -> None:
+    table = table_of("CREATE TABLE shop.r (a int PRIMARY KEY, at time, l list<time>, d duration, c text)")
+    fine = event(table, "i", {"a": written(1), "at": written(1_000), "l": written([1_000]), "d": written(1_000)})
+    lossy = event(table, "i", {"a": written(2), "at": written(1_001), "l": written([1_000, 1]), "d": written(5)})
+    partial = event(table, "u", {"a": written(3), "at": written(None), "c": written("x")})
+    got = map_types(validate(Deserialize(schema_of(table), "cdc")(batch(fine, lossy, partial))))
+    assert len(got.items) == 3
+    assert got.skipped == {("shop.r", Skip.LOST_DIGITS): 3}
+
+
 class Catalog:
     """Answers with the schemas given, one a question."""
 
