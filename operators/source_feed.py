@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cdc.event import Batch, Position, Record
@@ -43,6 +44,7 @@ class Feed:
         self._status = status
         self._limits = limits or FeedLimits()
         self._age = process_metrics().checkpoint_age_seconds
+        self._lag = process_metrics().replication_lag_seconds
         self._lock = threading.RLock()
         self._reader: PartitionReader | None = None
         self._lanes: dict[TopicPartitionKey, Lane] = {}
@@ -139,6 +141,17 @@ class Feed:
         with self._lock:
             return [start for key, start in self._starts.items() if slot_of(*key) == slot]
 
+    def lag_seconds(self, table: str) -> float:
+        """Return the age of the newest write of a table that is committed, 0 when all that was read is."""
+        with self._lock:
+            behind = [lane for lane in self._lanes.values() if lane.table == table and not lane.is_settled]
+        if not behind:
+            return 0.0
+        written_us = self._progress.newest_write(table)
+        if written_us is None:
+            return time.monotonic() - min(lane.moved_at for lane in behind)
+        return max(0.0, time.time() - written_us / 1e6)
+
     # --- for the watcher -----------------------------------------------------------------------------------------
 
     def open_slots(self) -> set[int]:
@@ -215,8 +228,9 @@ class Feed:
         slot = slot_of(*key)
         start = admission.log_start if admission.start is None else admission.start
         lane = Lane(admission.topic, admission.partition, admission.topic_id, slot, start, start, admission.end)
-        lane.moved_at = time.monotonic()
+        lane.committed, lane.moved_at = start, time.monotonic()
         self._age.labels(*lane.labels).set_function(lambda: time.monotonic() - lane.moved_at)
+        self._lag.labels(lane.table).set_function(partial(self.lag_seconds, lane.table))
         self._lanes[key] = lane
         if admission.start is not None:
             self._starts[key] = lane.position

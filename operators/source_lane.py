@@ -58,9 +58,18 @@ class Lane:
         return self.topic, self.partition
 
     @property
+    def table(self) -> str:
+        return ".".join(self.topic.split(".")[-2:])
+
+    @property
     def labels(self) -> tuple[str, str]:
         """The metric labels: table and partition."""
-        return ".".join(self.topic.split(".")[-2:]), str(self.partition)
+        return self.table, str(self.partition)
+
+    @property
+    def is_settled(self) -> bool:
+        """Return whether everything that was read of it is committed."""
+        return self.committed >= self.polled
 
     def note_committed(self, offset: int, now: float) -> None:
         """Note how far the group may be told that we are."""

@@ -19,6 +19,7 @@ class Progress:
         self._lock = threading.Lock()
         self._sink_slots: set[int] = set()
         self._next_offsets: dict[tuple[str, int], tuple[str, int]] = {}
+        self._newest_writes: dict[str, int] = {}
 
     def sink_opened(self, slot: int) -> None:
         """Note that this process writes the slot: from now on only what it reports may be committed to Kafka."""
@@ -33,6 +34,15 @@ class Progress:
                 topic_id, offset = self._next_offsets.get(key, ("", -1))
                 if topic_id != position.topic_id or offset < position.next_offset:
                     self._next_offsets[key] = (position.topic_id, position.next_offset)
+
+    def wrote(self, table: str, write_timestamp_us: int) -> None:
+        """Note a write of `keyspace.table` that PostgreSQL has committed; an older one changes nothing."""
+        with self._lock:
+            self._newest_writes[table] = max(write_timestamp_us, self._newest_writes.get(table, write_timestamp_us))
+
+    def newest_write(self, table: str) -> int | None:
+        """Return the timestamp of the newest committed write, None before the first."""
+        return self._newest_writes.get(table)
 
     def committable(self, slot: int, position: Position) -> int | None:
         """Return how far the group offset may go towards `position`, or None: not at all."""

@@ -97,6 +97,7 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
             self._metrics.postgres_batch_size.labels(name).observe(len(table.changes))
             written = [change.what.write_ts for change in table.changes if isinstance(change.what, RowState)]
             if written:
+                self._progress.wrote(name, max(written))
                 self._metrics.replication_latency_seconds.labels(name).observe(max(0.0, now - max(written) / 1e6))
         for change in outcome.refused:
             self._metrics.replays_refused.labels(change.table.full_name).inc()

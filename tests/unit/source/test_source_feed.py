@@ -92,8 +92,10 @@ class FakeReader:
         self.closed_with = dict(last_offsets)
 
 
-def feed_of(reader: FakeReader, limits: FeedLimits | None = None, status: Status | None = None) -> Feed:
-    feed = Feed(lambda: reader, Progress(), status or Status(), limits)  # type: ignore[arg-type,return-value]
+def feed_of(
+    reader: FakeReader, limits: FeedLimits | None = None, status: Status | None = None, progress: Progress | None = None
+) -> Feed:
+    feed = Feed(lambda: reader, progress or Progress(), status or Status(), limits)  # type: ignore[arg-type,return-value]
     feed.open(SLOT, {})
     return feed
 
@@ -248,3 +250,39 @@ def test_the_age_of_a_checkpoint_grows_only_while_something_waits_for_it() -> No
     assert after is not None
     feed.end(SLOT)
     assert age() is None
+
+
+def lag() -> float | None:
+    return process_metrics().registry.get_sample_value("cdc_replication_lag_seconds", {"table": "shop.orders"})
+
+
+def test_nothing_lags_behind_once_all_that_was_read_is_committed() -> None:
+    progress = Progress()
+    feed = feed_of(FakeReader({0: 3}), progress=progress)
+    feed.admit([admission(start=0)], slots=[SLOT])
+    assert lag() == 0
+    take(feed)
+    progress.sink_opened(SLOT)
+    progress.wrote("shop.orders", 1_000_000)
+    assert (lag() or 0) > 1e9
+    progress.committed([Position(TOPIC, 0, "id", 3)])
+    feed.commit(SLOT, [Position(TOPIC, 0, "id", 3)])
+    assert lag() == 0
+
+
+def test_before_the_first_commit_the_wait_for_it_is_the_lag() -> None:
+    feed = feed_of(FakeReader({0: 3}))
+    feed.admit([admission(start=0)], slots=[SLOT])
+    take(feed)
+    assert 0 < (lag() or 0) < 1e6
+
+
+def test_a_partition_with_nothing_new_has_no_age() -> None:
+    progress = Progress()
+    progress.sink_opened(SLOT)
+    feed = feed_of(FakeReader({0: 3}), progress=progress)
+    feed.admit([admission(start=3)], slots=[SLOT])
+    (lane,) = feed._lanes.values()
+    admitted_at = lane.moved_at
+    feed.commit(SLOT, [Position(TOPIC, 0, "id", 3)])
+    assert lane.moved_at > admitted_at
