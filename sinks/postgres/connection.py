@@ -18,6 +18,8 @@ SETTINGS = {
     "client_encoding": "UTF8",
     "standard_conforming_strings": "on",
     "synchronous_commit": "on",
+    "array_nulls": "on",
+    "default_transaction_isolation": "read committed",  # each step of the merge must see what was committed before it
     "client_min_messages": "warning",
     # A staging table has no statistics: what is left is the nested loop from it into the primary key.
     "enable_seqscan": "off",

@@ -18,6 +18,9 @@ FIRST_COLUMN_SLOT = 2
 COMPARED_AS_IS = frozenset({"text", "smallint", "integer", "bigint", "boolean", "uuid", "bytea", "date", "time", "timestamptz"})
 """Types whose equality in PostgreSQL is equality of Cassandra's bytes; the others are compared as text."""
 
+ORDER_FUNCTIONS = {"uuid": "cdc.uuid_order", "timeuuid": "cdc.timeuuid_order", "inet": "cdc.inet_order"}
+"""Functions (made by migration 0002) that give the bytes of `TypeCodec.sort_key`, by CQL type."""
+
 
 @dataclass(frozen=True)
 class StoredColumn:
@@ -34,6 +37,11 @@ class StoredColumn:
     def compared(self) -> str:
         """Return the suffix that makes equality in SQL mean equal bytes."""
         return "" if self.type in COMPARED_AS_IS else "::text"
+
+    @property
+    def order_function(self) -> str | None:
+        """Return the function that orders the type as Cassandra does, None where there is none or none is needed."""
+        return ORDER_FUNCTIONS.get(self.codec.cql.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +75,11 @@ class Layout:
     @cached_property
     def key_list(self) -> str:
         return ", ".join(column.sql for column in self.key)
+
+    @cached_property
+    def ranged(self) -> StoredColumn | None:
+        """Return the first clustering column: the one that an index can narrow a range of."""
+        return self.key[self.partition_length] if len(self.key) > self.partition_length else None
 
     @cached_property
     def by_slot(self) -> dict[int, StoredColumn]:

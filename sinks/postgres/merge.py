@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -13,15 +13,22 @@ from sinks.postgres.layout import Layout
 from sinks.postgres.stage import Group
 
 
+class Merged(NamedTuple):
+    """What a merge found: the share of rows that changed nothing, and whether anything had expired."""
+
+    unchanging: float
+    found_expired: bool
+
+
 def run(cursor: psycopg.Cursor, statement: str, parameters: dict[str, Any] | Sequence[Any]) -> None:
     """Run a statement of `statements`: built from quoted identifiers and parameters only."""
     cursor.execute(statement, parameters)
 
 
-def merge_groups(cursor: psycopg.Cursor, layout: Layout, groups: Sequence[Group], now: int, *, filtering: bool) -> float:
-    """Merge the groups into the table, each key at most once among them; return the share of rows that changed nothing.
+def merge_groups(cursor: psycopg.Cursor, layout: Layout, groups: Sequence[Group], now: int, *, filtering: bool) -> Merged:
+    """Merge the groups into the table, each key at most once among them.
 
-    Such a row costs a lock and its log record unless `filtering` looks it up first, which costs more where few are such.
+    A row that changes nothing costs a lock and its log record, unless `filtering` looks it up first: dear where few are such.
     The caller holds the table's lock, shared.
     """
     for group in groups:
@@ -36,8 +43,8 @@ def merge_groups(cursor: psycopg.Cursor, layout: Layout, groups: Sequence[Group]
     for number, group in enumerate(groups):
         run(cursor, statements.upsert(layout, group.touched), {"group": number})
         changed += cursor.rowcount
-    settle(cursor, layout, now, may_be_invisible=any(group.touched is None for group in groups))
-    return 1 - changed / max(1, sum(group.rows for group in groups))
+    found_expired = settle(cursor, layout, now, may_be_invisible=any(group.touched is None for group in groups))
+    return Merged(1 - changed / max(1, sum(group.rows for group in groups)), found_expired)
 
 
 def decide_ties(cursor: psycopg.Cursor, layout: Layout) -> None:
@@ -54,20 +61,24 @@ def decide_ties(cursor: psycopg.Cursor, layout: Layout) -> None:
                 run(cursor, statements.decide_tie(layout, i), (kept.value, *key))
 
 
-def settle(cursor: psycopg.Cursor, layout: Layout, now: int, *, may_be_invisible: bool) -> None:
+def settle(cursor: psycopg.Cursor, layout: Layout, now: int, *, may_be_invisible: bool) -> bool:
     """Decide ties, fold what the graveyard knows of the staged keys, bury what is not visible, erase what has expired.
 
     The keys are claimed by now, so nobody else can bury or fold them: an empty graveyard stays empty for them.
+    Return whether something was found expired at `now`.
     """
     run(cursor, statements.select_pending(layout), {"now": now})
     some_buried, some_due, some_tied = cursor.fetchone() or (False, False, False)
     if some_tied:
         decide_ties(cursor, layout)
-    folded = 0
+    folded = ended = 0
     if some_buried:
         run(cursor, statements.fold_graveyard(layout), {})
         folded = cursor.rowcount
     if may_be_invisible or folded or some_due:
         run(cursor, statements.bury_invisible(layout), {"now": now})
+        ended += cursor.rowcount
     if some_due or folded:
         run(cursor, statements.erase_expired(layout), {"now": now})
+        ended += cursor.rowcount
+    return bool(some_due and ended)

@@ -13,19 +13,13 @@ from sqlalchemy import create_engine, pool
 from sqlalchemy.exc import DBAPIError
 
 from cdc.errors import SchemaError
-from cdc.schema import Column, Table
-from sinks.postgres.connection import DDL_LOCK, LOCK_CLASS, connect, lock_table
-from sinks.postgres.layout import FIRST_COLUMN_SLOT, Layout, StoredColumn, stored_column
+from cdc.schema import Column, Table, quote_cql
+from sinks.postgres.connection import DDL_LOCK, connect, lock_table
+from sinks.postgres.layout import FIRST_COLUMN_SLOT, Layout, stored_column
 from sinks.postgres.naming import column_names, quote, schema_name, table_name
+from sinks.postgres.table_ddl import add_column, create_table, drop_column
 
-METADATA_DDL = (
-    "_cdc_ts bigint NOT NULL",
-    "_cdc_marker bigint",
-    "_cdc_cells bigint[]",
-    "_cdc_expires bigint[]",
-    "_cdc_sweep_at bigint",
-)
-FILLFACTOR = 80  # room for HOT updates: every change of a row rewrites its metadata
+NO_RETRY_MENDS = ("42", "54", "0A", "3F")  # SQLSTATE classes: definition, limits, not supported, schema name
 
 
 @dataclass(frozen=True)
@@ -36,6 +30,7 @@ class _Known:
     schema: str
     relation: str
     version: int
+    primary_key: str | None
     columns: dict[str, tuple[int, str, str]]  # name: slot, PostgreSQL name, CQL type
     last_slot: int
 
@@ -49,7 +44,9 @@ def migrate(dsn: str, tables: Iterable[Table], *, create_tables: bool = True) ->
         try:
             upgrade_cdc_schema(connection, dsn)
             layouts = [_migrate_table(connection, table, create_tables=create_tables) for table in tables]
-        except psycopg.ProgrammingError as error:  # SQLSTATE class 42: no retry will mend it
+        except psycopg.Error as error:
+            if (error.sqlstate or "")[:2] not in NO_RETRY_MENDS:
+                raise
             hint = "look at the relation of that name, and at the rights of the user in CDC_POSTGRES__DSN"
             raise SchemaError(f"PostgreSQL refused DDL: {error.diag.message_primary} ({error.sqlstate})", hint=hint) from error
     return sorted(layouts, key=lambda layout: layout.table_id)
@@ -60,11 +57,12 @@ def upgrade_cdc_schema(connection: psycopg.Connection, dsn: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, DDL_LOCK))
+        lock_table(cursor, DDL_LOCK, shared=False)
         engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=pool.NullPool)
         try:
             with engine.begin() as alchemy:
-                alchemy.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS cdc")
+                if not alchemy.exec_driver_sql("SELECT 1 FROM pg_namespace WHERE nspname = 'cdc'").first():
+                    alchemy.exec_driver_sql("CREATE SCHEMA cdc")
                 config.attributes["connection"] = alchemy
                 command.upgrade(config, "head")
         except DBAPIError as error:
@@ -80,15 +78,15 @@ def _migrate_table(connection: psycopg.Connection, table: Table, *, create_table
             raise SchemaError(f"table {table.full_name} is not in PostgreSQL", hint=hint)
         if known is None:
             _create(cursor, table)
-        elif create_tables:
+        else:
             lock_table(cursor, known.table_id, shared=False)
-            _alter(cursor, table, known)
+            _alter(cursor, table, known, create_tables=create_tables)
         return _layout(table, _known(cursor, table))
 
 
 def _known(cursor: psycopg.Cursor, table: Table) -> _Known | None:
     cursor.execute(
-        "SELECT id, pg_schema, pg_table, version FROM cdc.tables WHERE keyspace = %s AND name = %s",
+        "SELECT id, pg_schema, pg_table, version, primary_key FROM cdc.tables WHERE keyspace = %s AND name = %s",
         (table.keyspace, table.name),
     )
     row = cursor.fetchone()
@@ -97,9 +95,9 @@ def _known(cursor: psycopg.Cursor, table: Table) -> _Known | None:
     cursor.execute("SELECT name, slot, pg_name, cql_type, dropped FROM cdc.columns WHERE table_id = %s", (row[0],))
     columns = cursor.fetchall()
     live = {name: (slot, pg_name, cql_type) for name, slot, pg_name, cql_type, dropped in columns if not dropped}
-    table_id, schema, relation, version = row
     last_slot = max((slot for _, slot, *_ in columns), default=FIRST_COLUMN_SLOT - 1)
-    return _Known(table_id, schema, relation, version, live, last_slot)
+    table_id, schema, relation, version, primary_key = row
+    return _Known(table_id, schema, relation, version, primary_key, live, last_slot)
 
 
 def _layout(table: Table, known: _Known | None) -> Layout:
@@ -117,9 +115,9 @@ def _layout(table: Table, known: _Known | None) -> Layout:
 def _create(cursor: psycopg.Cursor, table: Table) -> None:
     schema, relation = schema_name(table.keyspace), table_name(table.name)
     cursor.execute(
-        "INSERT INTO cdc.tables (keyspace, name, pg_schema, pg_table, gc_grace_seconds)"
-        " VALUES (%s, %s, %s, %s, %s) RETURNING id",
-        (table.keyspace, table.name, schema, relation, table.gc_grace_seconds),
+        "INSERT INTO cdc.tables (keyspace, name, pg_schema, pg_table, gc_grace_seconds, primary_key)"
+        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+        (table.keyspace, table.name, schema, relation, table.gc_grace_seconds, _primary_key(table)),
     )
     row = cursor.fetchone()
     assert row is not None  # noqa: S101  # INSERT ... RETURNING gives its row
@@ -127,53 +125,33 @@ def _create(cursor: psycopg.Cursor, table: Table) -> None:
     names = column_names(column.name for column in table.columns)
     for slot, column in enumerate(table.regular, FIRST_COLUMN_SLOT):
         _remember_column(cursor, table_id, slot, column, names[column.name])
-    ddl = _create_statements(table, table_id, schema, relation)
+    ddl = create_table(table, table_id, schema, relation)
+    _make_schema(cursor, schema)
     for statement in ddl:
         cursor.execute(statement, {})
     _remember_version(cursor, table_id, 1, table, ddl)
 
 
-def _create_statements(table: Table, table_id: int, schema: str, relation: str) -> list[str]:
-    names = column_names(column.name for column in table.columns)
-    key = [stored_column(column, names[column.name]) for column in table.primary_key]
-    cells = [stored_column(column, names[column.name]) for column in table.regular]
-    key_ddl = [f"{_typed(column)} NOT NULL" for column in key]
-    key_list = ", ".join(column.sql for column in key)
-    full = f"{quote(schema)}.{quote(relation)}"
-    definition = ", ".join([*key_ddl, *map(_typed, cells), *METADATA_DDL, f"PRIMARY KEY ({key_list})"])
-    graveyard = f"cdc.graveyard_{table_id}"
-    buried = (
-        *key_ddl,
-        *METADATA_DDL[:4],
-        "stored_at timestamptz NOT NULL",
-        f"PRIMARY KEY ({key_list})",
-    )
-    return [
-        f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}",
-        f"CREATE TABLE {full} ({definition}) WITH (fillfactor = {FILLFACTOR})",
-        f"CREATE INDEX ON {full} (_cdc_sweep_at) WHERE _cdc_sweep_at IS NOT NULL",
-        f"CREATE TABLE {graveyard} ({', '.join(buried)})",
-        f"CREATE INDEX ON {graveyard} (stored_at)",
-    ]
-
-
-def _alter(cursor: psycopg.Cursor, table: Table, known: _Known) -> None:
-    """Add columns that are new, drop those that are gone. A type that changed is refused."""
+def _alter(cursor: psycopg.Cursor, table: Table, known: _Known, *, create_tables: bool) -> None:
+    """Add columns that are new, drop those that Cassandra dropped. What cannot be followed is refused."""
+    _require_same_key(cursor, table, known)
     wanted = {column.name: column for column in table.regular}
-    changed = [n for n, c in wanted.items() if n in known.columns and known.columns[n][2] != str(c.type)]
-    if changed:
-        hint = "Cassandra cannot change a type: the table was dropped and created again, so drop the mirrored one too"
-        raise SchemaError(f"table {table.full_name}: columns {', '.join(changed)} have another type in PostgreSQL", hint=hint)
-    relation = f"{quote(known.schema)}.{quote(known.relation)}"
+    gone = sorted(known.columns.keys() - wanted.keys())
+    new = sorted(wanted.keys() - known.columns.keys())
+    _require_same_types(table, known, wanted)
+    _require_dropped(table, gone)
+    if (gone or new) and not create_tables:
+        hint = "alter it with `cassmirror migrate`, or set CDC_POSTGRES__CREATE_TABLES=true"
+        raise SchemaError(f"table {table.full_name} lacks or has left over: {', '.join(new + gone)}", hint=hint)
     names = column_names(column.name for column in table.columns)
     ddl = []
-    for name in sorted(known.columns.keys() - wanted.keys()):
+    for name in gone:
         slot, pg_name, _ = known.columns[name]
         cursor.execute("UPDATE cdc.columns SET dropped = true WHERE table_id = %s AND slot = %s", (known.table_id, slot))
-        ddl.append(f"ALTER TABLE {relation} DROP COLUMN {quote(pg_name)}")
-    for slot, name in enumerate(sorted(wanted.keys() - known.columns.keys()), known.last_slot + 1):
+        ddl.append(drop_column(known.schema, known.relation, pg_name))
+    for slot, name in enumerate(new, known.last_slot + 1):
         _remember_column(cursor, known.table_id, slot, wanted[name], names[name])
-        ddl.append(f"ALTER TABLE {relation} ADD COLUMN {_typed(stored_column(wanted[name], names[name]))}")
+        ddl.append(add_column(known.schema, known.relation, stored_column(wanted[name], names[name])))
     if ddl:
         for statement in ddl:
             cursor.execute(statement, {})
@@ -181,9 +159,29 @@ def _alter(cursor: psycopg.Cursor, table: Table, known: _Known) -> None:
         _remember_version(cursor, known.table_id, known.version + 1, table, ddl)
 
 
-def _typed(column: StoredColumn) -> str:
-    collation = ' COLLATE "C"' if column.type == "text" else ""
-    return f"{column.sql} {column.type}{collation}"
+def _require_same_key(cursor: psycopg.Cursor, table: Table, known: _Known) -> None:
+    if known.primary_key is None:  # made before keys were remembered
+        cursor.execute("UPDATE cdc.tables SET primary_key = %s WHERE id = %s", (_primary_key(table), known.table_id))
+    elif known.primary_key != _primary_key(table):
+        raise SchemaError(
+            f"table {table.full_name}: the primary key is {_primary_key(table)}, in PostgreSQL it is {known.primary_key}",
+            hint="a key cannot be altered: rename the mirrored table away and delete its row of cdc.tables, it is made anew",
+        )
+
+
+def _require_same_types(table: Table, known: _Known, wanted: dict[str, Column]) -> None:
+    changed = [n for n, c in wanted.items() if n in known.columns and known.columns[n][2] != str(c.type)]
+    if changed:
+        hint = "Cassandra cannot change a type: the table was dropped and created again, so drop the mirrored one too"
+        raise SchemaError(f"table {table.full_name}: columns {', '.join(changed)} have another type in PostgreSQL", hint=hint)
+
+
+def _require_dropped(table: Table, gone: Iterable[str]) -> None:
+    """Refuse to drop what the schema has never heard of: another process may know a newer one."""
+    unknown = [name for name in gone if name not in table.dropped_columns]
+    if unknown:
+        hint = "this schema is older than the one PostgreSQL was made from; a dropped column needs its ALTER TABLE ... DROP"
+        raise SchemaError(f"table {table.full_name}: PostgreSQL has columns {', '.join(unknown)} too", hint=hint)
 
 
 def _remember_column(cursor: psycopg.Cursor, table_id: int, slot: int, column: Column, pg_name: str) -> None:
@@ -193,9 +191,25 @@ def _remember_column(cursor: psycopg.Cursor, table_id: int, slot: int, column: C
     )
 
 
+def _primary_key(table: Table) -> str:
+    """Return the key as CQL writes it, with the order of the clustering columns."""
+    partition = ", ".join(f"{quote_cql(column.name)} {column.type}" for column in table.partition_key)
+    clustering = [
+        f"{quote_cql(column.name)} {column.type}{' DESC' if column.descending else ''}" for column in table.clustering
+    ]
+    return f"({', '.join([f'({partition})', *clustering])})"
+
+
+def _make_schema(cursor: psycopg.Cursor, name: str) -> None:
+    """Make a schema that is not there: IF NOT EXISTS would ask for the right to make one even where it is."""
+    cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (name,))
+    if not cursor.rowcount:
+        cursor.execute(f"CREATE SCHEMA {quote(name)}", {})
+
+
 def _remember_version(cursor: psycopg.Cursor, table_id: int, version: int, table: Table, ddl: list[str]) -> None:
     definition = ", ".join(f"{column.name} {column.type} {column.kind}" for column in table.columns)
     cursor.execute(
         "INSERT INTO cdc.schema_versions (table_id, version, definition, applied_ddl) VALUES (%s, %s, %s, %s)",
-        (table_id, version, definition, ddl),
+        (table_id, version, definition, [statement.replace("%%", "%") for statement in ddl]),
     )

@@ -64,6 +64,9 @@ class OverlappedWriter:
         ready: Prepared | None = None
         try:
             ready = self._prepare(batches)
+        except BaseException as error:
+            self._error = error  # the batches are taken: nobody may believe them written
+            raise
         finally:
             with self._changed:
                 self._ready, self._preparing = ready, False

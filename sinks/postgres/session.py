@@ -5,50 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-import msgspec
 import psycopg
 
 from cdc.event import Change, Position, RowState
 from sinks.postgres import offsets, tombstones
 from sinks.postgres.connection import lock_table
+from sinks.postgres.judged import TableNow, judged, tables_now
 from sinks.postgres.layout import Layout
 from sinks.postgres.merge import merge_groups
 from sinks.postgres.prepare import Prepared, TableBatch
 from sinks.postgres.stage import Group, stage
 from sinks.postgres.statements import create_stage
-from sinks.postgres.sweep import clock_now
+from sinks.postgres.sweep import clock_now, keep_clock
 
 TOMBSTONES_A_ROUND = 1_000
 MANY_UNCHANGING = (
     0.05  # share of a batch from which the filter pays: a look-up costs a twentieth of a needless lock and its log
 )
 ROWS_A_STEP = 5_000  # rows looked at in one transaction when a tombstone is applied: its row locks stay short
-
-TABLES = """
-    SELECT t.id, t.version, (extract(epoch FROM t.purged_before) * 1000)::bigint,
-           EXISTS (SELECT 1 FROM cdc.tombstones AS x WHERE x.table_id = t.id)
-    FROM cdc.tables AS t WHERE t.id = ANY(%s)
-"""
-
-
-class StatementFailed(Exception):  # noqa: N818  # a judgement on one table's statement, not a kind of error
-    """A COPY, merge or tombstone statement of one table failed: the only errors that are judged as data."""
-
-    def __init__(self, layout: Layout, error: psycopg.Error) -> None:
-        super().__init__(layout.table.full_name, error.sqlstate)
-        self.layout = layout
-        self.error = error
-
-
-class LayoutChanged(Exception):  # noqa: N818  # a state, mended by reading the layouts again
-    """Another process altered a table: its layout must be read again."""
-
-
-class _TableNow(msgspec.Struct, frozen=True):
-    table_id: int
-    version: int
-    purged_before_ms: int | None
-    has_tombstones: bool
 
 
 class Session:
@@ -75,7 +49,7 @@ class Session:
     def make_stage(self, layout: Layout) -> None:
         """Create the table's staging table once on this connection."""
         if layout.table_id not in self._staged:
-            with _judged(layout):
+            with judged(layout):
                 self.connection.execute(create_stage(layout), {})
             self._staged.add(layout.table_id)
 
@@ -101,39 +75,42 @@ class Session:
         with self.connection.transaction(), self.connection.cursor() as cursor:
             for table in tables:
                 lock_table(cursor, table.layout.table_id, shared=False)
+            tables_now(cursor, [table.layout for table in tables])
             now = clock_now(cursor, self.clock_at)
             for table in tables:
-                with _judged(table.layout):
+                with judged(table.layout):
                     tombstones.store(cursor, table.layout, table.deletions, now)
 
     def _write_rows(self, prepared: Prepared) -> list[Change]:
         refused: list[Change] = []
+        found_expired = False
         with self.connection.transaction(), self.connection.cursor() as cursor:
             tables = [table for table in prepared.tables if table.groups]
             for table in tables:
                 lock_table(cursor, table.layout.table_id, shared=True)
-            states = self._tables_now(cursor, [table.layout.table_id for table in tables])
+            states = tables_now(cursor, [table.layout for table in tables])
             now = clock_now(cursor, self.clock_at)
             for table in tables:
                 groups, old = self._groups(cursor, table, states[table.layout.table_id])
                 refused += old
-                with _judged(table.layout):
-                    self._merge(cursor, table.layout, groups, now)
+                with judged(table.layout):
+                    found_expired |= self._merge(cursor, table.layout, groups, now)
+            if found_expired:
+                keep_clock(cursor, now)
             offsets.advance(cursor, self._group_id, prepared.positions)
         return refused
 
-    def _merge(self, cursor: psycopg.Cursor, layout: Layout, groups: Sequence[Group], now: int) -> None:
-        """Merge, and look rows up first as long as the batch before was largely copies."""
-        unchanging = merge_groups(cursor, layout, groups, now, filtering=layout.table_id in self._filtered)
+    def _merge(self, cursor: psycopg.Cursor, layout: Layout, groups: Sequence[Group], now: int) -> bool:
+        """Merge, and look rows up first as long as the batch before was largely copies; return whether anything expired."""
+        unchanging, found_expired = merge_groups(cursor, layout, groups, now, filtering=layout.table_id in self._filtered)
         if unchanging > MANY_UNCHANGING:
             self._filtered.add(layout.table_id)
         else:
             self._filtered.discard(layout.table_id)
+        return found_expired
 
-    def _groups(self, cursor: psycopg.Cursor, table: TableBatch, now: _TableNow) -> tuple[Sequence[Group], list[Change]]:
+    def _groups(self, cursor: psycopg.Cursor, table: TableBatch, now: TableNow) -> tuple[Sequence[Group], list[Change]]:
         """Return what is to be merged: the batch as staged, or staged again without refused replays and covered cells."""
-        if now.version != table.layout.version:
-            raise LayoutChanged(table.layout.table.full_name)
         refused = self._refused(cursor, table.changes, now.purged_before_ms)
         if not refused and not now.has_tombstones:
             return table.groups, []
@@ -154,21 +131,10 @@ class Session:
         reached = {(topic, partition): next_offset for topic, partition, _, next_offset in cursor}
         return [c for c in old if c.record.offset < reached.get((c.record.topic, c.record.partition), 0)]
 
-    def _tables_now(self, cursor: psycopg.Cursor, ids: Sequence[int]) -> dict[int, _TableNow]:
-        cursor.execute(TABLES, (list(ids),))
-        return {row[0]: _TableNow(*row) for row in cursor}
-
     @contextmanager
     def _table_transaction(self, layout: Layout) -> Iterator[tuple[psycopg.Cursor, int]]:
         with self.connection.transaction(), self.connection.cursor() as cursor:
             lock_table(cursor, layout.table_id, shared=True)
-            with _judged(layout):
+            tables_now(cursor, [layout])
+            with judged(layout):
                 yield cursor, clock_now(cursor, self.clock_at)
-
-
-@contextmanager
-def _judged(layout: Layout) -> Iterator[None]:
-    try:
-        yield
-    except psycopg.Error as error:
-        raise StatementFailed(layout, error) from error

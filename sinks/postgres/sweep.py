@@ -8,6 +8,7 @@ import psycopg
 
 from sinks.postgres import statements
 from sinks.postgres.connection import lock_table
+from sinks.postgres.judged import judged, tables_now
 from sinks.postgres.layout import Layout
 from sinks.postgres.merge import run
 
@@ -37,15 +38,24 @@ def clock_now(cursor: psycopg.Cursor, fixed: int | None) -> int:
     return int(row[0]) if row else 0
 
 
+def keep_clock(cursor: psycopg.Cursor, now: int) -> None:
+    """Let no process judge by an earlier instant than `now`, at which something was found expired.
+
+    Locks the clock: after all rows and before the offsets.
+    """
+    cursor.execute(KEEP_CLOCK, (now, now))
+
+
 def sweep_step(connection: psycopg.Connection, layout: Layout, *, fixed: int | None, rows: int) -> int:
     """Take up to `rows` due rows out of sight and return how many there were. Rows that others hold are left to them."""
-    with connection.transaction(), connection.cursor() as cursor:
+    with judged(layout), connection.transaction(), connection.cursor() as cursor:
         lock_table(cursor, layout.table_id, shared=True)
+        tables_now(cursor, [layout])
         now = clock_now(cursor, fixed)
         run(cursor, statements.stage_due(layout), {"now": now, "rows": rows})
         due = cursor.rowcount
         if due:
-            cursor.execute(KEEP_CLOCK, (now, now))
+            keep_clock(cursor, now)
             run(cursor, statements.bury_invisible(layout), {"now": now})
             run(cursor, statements.erase_expired(layout), {"now": now})
         return due
@@ -56,8 +66,9 @@ def purge_step(connection: psycopg.Connection, layout: Layout, *, retention: tim
 
     The lock is exclusive: a merge that has read `purged_before` is over before anything older is gone.
     """
-    with connection.transaction(), connection.cursor() as cursor:
+    with judged(layout), connection.transaction(), connection.cursor() as cursor:
         lock_table(cursor, layout.table_id, shared=False)
+        tables_now(cursor, [layout])
         parameters = {
             "cutoff": clock_now(cursor, fixed) - retention.total_seconds(),
             "rows": rows,

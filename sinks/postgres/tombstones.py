@@ -17,13 +17,13 @@ from cdc.event import Bound, Key, RangeDeletion, RowState
 from cdc.ordering import strip
 from sinks.postgres.layout import Layout, StoredColumn
 from sinks.postgres.stage import stage_keys
-from sinks.postgres.statements import bury_invisible, copy_keys, delete_covered, strip_covered
+from sinks.postgres.statements import bury_invisible, copy_keys, delete_covered, lock_staged, strip_covered
 
 STORE = """
     INSERT INTO cdc.tombstones
         (table_id, partition_hash, partition_key, partition_bytes, range_start, range_end, deletion_ts, stored_at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, to_timestamp(%s))
-    ON CONFLICT (table_id, partition_hash, range_start, range_end) DO UPDATE
+    ON CONFLICT (table_id, partition_hash, sha256(range_start), sha256(range_end)) DO UPDATE
     SET deletion_ts = excluded.deletion_ts, applied = false, stored_at = excluded.stored_at
     WHERE cdc.tombstones.deletion_ts < excluded.deletion_ts
 """
@@ -95,7 +95,7 @@ def apply_step(
 def _strip_rows(cursor: psycopg.Cursor, layout: Layout, covered: Mapping[Key, int], now: int) -> None:
     with cursor.copy(copy_keys(layout)) as copy:
         copy.write(stage_keys(sorted(covered.items())))
-    for statement in (delete_covered(layout), strip_covered(layout), bury_invisible(layout)):
+    for statement in (lock_staged(layout), delete_covered(layout), strip_covered(layout), bury_invisible(layout)):
         cursor.execute(statement, {"now": now})
 
 
@@ -159,29 +159,44 @@ def _partition_rows(cursor: psycopg.Cursor, layout: Layout, deletion: RangeDelet
         conditions.append(condition)
         parameters.append(value)
     if after is not None:
-        conditions.append(f"({layout.key_list}) > ({', '.join(f'%s::{column.type}' for column in layout.key)})")
+        values = ", ".join(_ordered(layout, column, f"%s::{column.type}") for column in layout.key)
+        conditions.append(f"({_order(layout)}) > ({values})")
         parameters.extend(after)
     texts = ", ".join(f"{column.sql}::text" for column in layout.key)
-    query = f"SELECT {texts} FROM {layout.relation} WHERE {' AND '.join(conditions)} ORDER BY {layout.key_list} LIMIT {rows}"
+    query = f"SELECT {texts} FROM {layout.relation} WHERE {' AND '.join(conditions)} ORDER BY {_order(layout)} LIMIT {rows}"
     cursor.execute(query, parameters)
     return cursor.fetchall()
 
 
+def _order(layout: Layout) -> str:
+    return ", ".join(_ordered(layout, column, column.sql) for column in layout.key)
+
+
+def _ordered(layout: Layout, column: StoredColumn, expression: str) -> str:
+    """Return the expression as the index sorts it that finds a range of the partition."""
+    return f"{column.order_function}({expression})" if column is layout.ranged and column.order_function else expression
+
+
 def _narrowing(layout: Layout, deletion: RangeDeletion) -> Iterator[tuple[str, str]]:
-    """Yield conditions on the first clustering column that every covered row meets, where PostgreSQL's order is Cassandra's."""
-    if len(layout.key) == layout.partition_length:
+    """Yield conditions on the first clustering column that every covered row meets, where SQL has Cassandra's order."""
+    column = layout.ranged
+    if column is None:
         return
-    column = layout.key[layout.partition_length]
     low, high = (deletion.end, deletion.start) if column.descending else (deletion.start, deletion.end)
     for operator, bound in ((">=", low), ("<=", high)):
-        text = _bound_text(column, bound)
-        if text is not None:
-            yield f"{column.sql} {operator} %s::{column.type}", text
+        value = _bound_sql(column, bound)
+        if value is not None:
+            kind = "bytea" if column.order_function else column.type
+            yield f"{_ordered(layout, column, column.sql)} {operator} %s::{kind}", value
 
 
-def _bound_text(column: StoredColumn, bound: Bound) -> str | None:
+def _bound_sql(column: StoredColumn, bound: Bound) -> str | None:
     """Return the bound's first value for SQL, None where it may not narrow: another order, or a value PostgreSQL has not."""
-    if not bound.values or not column.codec.postgres_order:
+    if not bound.values:
+        return None
+    if column.order_function:
+        return f"\\x{column.codec.sort_key(bound.values[0]).hex()}"
+    if not column.codec.postgres_order:
         return None
     try:
         text = column.codec.to_text(bound.values[0])

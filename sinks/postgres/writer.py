@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 import psycopg
@@ -29,9 +30,10 @@ from cdc.policy import Action, action_for_sqlstate
 from runtime.logs import get_logger
 from sinks.postgres import offsets
 from sinks.postgres.connection import connect
+from sinks.postgres.judged import LayoutChanged, StatementFailed
 from sinks.postgres.layout import Layout
 from sinks.postgres.prepare import Prepared, prepare
-from sinks.postgres.session import LayoutChanged, Session, StatementFailed
+from sinks.postgres.session import Session
 from sinks.postgres.sweep import purge_step, sweep_step
 
 STAGE = "postgres"
@@ -128,11 +130,11 @@ class Writer:
 
     def sweep(self) -> int:
         """Take everything due out of sight, in bounded steps; return the number of rows looked at."""
-        return sum(self._until_done(layout, self._sweep_step) for layout in self._live_layouts())
+        return sum(self._until_done(name, self._sweep_step) for name in list(self.layouts))
 
     def purge(self) -> int:
         """Forget graveyard rows and tombstones that are past their retention; return how many."""
-        return sum(self._until_done(layout, self._purge_step) for layout in self._live_layouts())
+        return sum(self._until_done(name, self._purge_step) for name in list(self.layouts))
 
     def close(self) -> None:
         """Close the connection."""
@@ -148,6 +150,7 @@ class Writer:
             if self._judge(failed) is Action.DEAD_LETTER:
                 self._isolate(prepared.changes, outcome)
                 self._confirm_dead_letters(outcome.rejected)
+                reachable = self._reachable(reachable)  # a table may have been halted meanwhile
                 self._write_whole(Prepared([], reachable), outcome)
             else:
                 self._halt(failed, prepared.changes)
@@ -158,8 +161,7 @@ class Writer:
         try:
             outcome.refused += self._with_retry(lambda: self._open().write(prepared))
         except LayoutChanged:
-            self._layouts = {}
-            self.close()
+            self._forget_layouts()
             self._write_whole(self.prepare(prepared.changes, prepared.positions), outcome)
 
     def _isolate(self, changes: Sequence[Change], outcome: Outcome) -> None:
@@ -192,13 +194,23 @@ class Writer:
     def _reachable(self, positions: Iterable[Position]) -> list[Position]:
         return [position for position in positions if position.topic not in self._halted_topics]
 
-    def _until_done(self, layout: Layout, step: Callable[[Session, Layout], int]) -> int:
-        total = 0
-        while (done := self._with_retry(lambda: step(self._open(), layout))) > 0:
-            total += done
-            if done < self._options.sweep_rows:
-                break
+    def _until_done(self, name: str, step: Callable[[Session, Layout], int]) -> int:
+        """Repeat a step while it finds as much as it may; a table that refuses it is left alone, others need theirs."""
+        total, more = 0, True
+        while more and name not in self.halted and (layout := self.layouts.get(name)):
+            try:
+                done = self._with_retry(partial(self._step, step, layout))
+            except LayoutChanged:
+                self._forget_layouts()
+            except StatementFailed as failed:
+                self._halt(failed, ())
+            else:
+                total += done
+                more = done >= self._options.sweep_rows
         return total
+
+    def _step(self, step: Callable[[Session, Layout], int], layout: Layout) -> int:
+        return step(self._open(), layout)
 
     def _sweep_step(self, session: Session, layout: Layout) -> int:
         session.make_stage(layout)
@@ -212,14 +224,16 @@ class Writer:
     def _read_positions(self) -> list[Position]:
         return list(offsets.read(self._open().connection, self._options.group_id).values())
 
-    def _live_layouts(self) -> list[Layout]:
-        return [layout for name, layout in self.layouts.items() if name not in self.halted]
+    def _forget_layouts(self) -> None:
+        """Have them read again, with staging tables to match: those are the connection's."""
+        self._layouts = {}
+        self.close()
 
     def _with_retry(self, work: Callable[[], Result]) -> Result:
         """Run whole transactions until the server has done its part, or the process gives up."""
         retrying = Retrying(
             retry=retry_if_exception_type(PostgresUnavailable),
-            wait=wait_exponential_jitter(self._options.retry_initial, self._options.retry_max),
+            wait=wait_exponential_jitter(multiplier=self._options.retry_initial, max=self._options.retry_max),
             sleep=sleep_using_event(self._gives_up),
             stop=stop_when_event_set(self._gives_up),
             before_sleep=_log_retry,
