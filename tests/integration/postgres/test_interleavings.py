@@ -48,6 +48,7 @@ class Scenario:
     right: Doing
     now: int = BEGIN
     probes: tuple[int, ...] = (2, 4, 6, 8)
+    may_deadlock: bool = False
 
 
 def row(p: str, ts: int, values: list[Value], c: str = "1", expires: int | None = None, *, is_insert: bool = True) -> RowState:
@@ -116,10 +117,12 @@ SCENARIOS = [
     Scenario("a purge and a newer range deletion", [delete_range(5)], Purge(), [delete_range(7)], MUCH_LATER),
     Scenario("a purge and a sweep", [*EXPIRING, delete(2)], Purge(), Sweep(), MUCH_LATER, (4, 6)),
     Scenario(
-        "two keys in two groups each, the other way round",
+        "two new keys in two groups each, the other way round",
         [],
         [insert(3, c="1"), update(3, None, c="2")],
         [update(4, None, c="1"), insert(4, c="2")],
+        # groups insert absent keys one after the other; PostgreSQL breaks the cycle and the writer runs the batch again
+        may_deadlock=True,
     ),
     Scenario(
         "two keys that are there, in two groups each",
@@ -190,7 +193,7 @@ def theatre(module_dsn: str) -> Iterator[Theatre]:
 def test_a_sample_of_interleavings_loses_nothing(theatre: Theatre, scenario: Scenario) -> None:
     known = theatre.deadlocks
     some_schedules(lambda choose: theatre.play(scenario, choose), seed=len(scenario.name), number=12)
-    assert theatre.deadlocks == known
+    assert scenario.may_deadlock or theatre.deadlocks == known
 
 
 @pytest.mark.long
@@ -199,7 +202,7 @@ def test_a_sample_of_interleavings_loses_nothing(theatre: Theatre, scenario: Sce
 def test_every_interleaving_loses_nothing(theatre: Theatre, scenario: Scenario) -> None:
     known = theatre.deadlocks
     assert every_schedule(lambda choose: theatre.play(scenario, choose)) > 1
-    assert theatre.deadlocks == known
+    assert scenario.may_deadlock or theatre.deadlocks == known
 
 
 def _work(doing: Doing, partition: str) -> Work:
