@@ -11,7 +11,7 @@ NATIVE_TYPES = frozenset(
     "ascii bigint blob boolean counter date decimal double duration empty float inet int smallint text time timestamp timeuuid "
     "tinyint uuid varchar varint".split()
 )
-_TYPE_WORDS = NATIVE_TYPES | {"frozen", "list", "map", "set", "tuple", "vector"}
+_TYPE_WORDS = NATIVE_TYPES | {"frozen", "list", "map", "set", "static", "tuple", "vector"}
 _RESERVED_WORDS = frozenset(
     "add allow alter and apply asc authorize batch begin by columnfamily create default delete desc describe drop entries "
     "execute from full grant if in index infinity insert into is keyspace limit materialized mbean mbeans modify nan "

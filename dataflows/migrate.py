@@ -8,6 +8,7 @@ from runtime.catalog import load_schema
 from runtime.logs import configure_logs
 from runtime.settings import load_settings
 from sinks.postgres.migrate import migrate as migrate_tables
+from sinks.postgres.probe import at_once
 
 
 @click.command()
@@ -16,5 +17,7 @@ def migrate() -> None:
     settings = load_settings()
     configure_logs(settings.log)
     tables = load_schema(settings).tables.values()
-    for layout in migrate_tables(settings.postgres.dsn.get_secret_value(), tables):
+    with at_once():
+        layouts = migrate_tables(settings.postgres.dsn.get_secret_value(), tables)
+    for layout in layouts:
         click.echo(f"{layout.table.full_name} -> {layout.schema}.{layout.relation_name} (version {layout.version})")

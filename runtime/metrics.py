@@ -41,7 +41,6 @@ class Metrics:
     retention_lost: Counter
     replays_refused: Counter
     table_halted: Gauge
-    values_rounded: Counter
     rows_expired: Counter
     retries: Counter
 
@@ -66,9 +65,9 @@ def create_metrics() -> Metrics:
             "replication_latency_seconds", "From the write in Cassandra to the commit in PostgreSQL.", _LATENCY_SECONDS, "table"
         ),
         replication_lag_seconds=gauge(
-            "replication_lag_seconds", "Age of the newest committed write, 0 when caught up.", "table"
+            "replication_lag_seconds", "Age of the newest committed write, 0 when all that was read is committed.", "table"
         ),
-        error=counter("error", "Errors by class, of records and of servers.", "table", "error_type"),
+        error=counter("error", "Records that became dead letters, by class of error.", "table", "error_type"),
         dlq_size=gauge("dlq_size", "Dead letters that this process has written.", "table"),
         checkpoint_age_seconds=gauge(
             "checkpoint_age_seconds",
@@ -78,12 +77,11 @@ def create_metrics() -> Metrics:
         ),
         postgres_batch_size=histogram("postgres_batch_size", "Rows of one transaction.", _BATCH_ROWS, "table"),
         circuit_breaker_state=gauge("circuit_breaker_state", "0 closed, 1 half open, 2 open.", "service"),
-        events_skipped=counter("events_skipped", "Events or parts of them left out on purpose.", "table", "reason"),
+        events_skipped=counter("events_skipped", "Events, cells or digits left out on purpose.", "table", "reason"),
         retention_lost=counter("retention_lost", "Records that retention deleted before they were read.", "topic", "partition"),
         replays_refused=counter("replays_refused", "Records older than what was purged, kept for verification.", "table"),
         table_halted=gauge("table_halted", "1 while a table waits for an operator.", "table"),
-        values_rounded=counter("values_rounded", "Values rounded to what PostgreSQL can hold.", "table", "column"),
-        rows_expired=counter("rows_expired", "Rows and cells that the sweep removed from sight.", "table"),
+        rows_expired=counter("rows_expired", "Rows in which the sweep found something expired.", "table"),
         retries=counter("retries", "Attempts repeated because a server did not do its part.", "service"),
     )
 

@@ -66,9 +66,6 @@ class KafkaSettings(_Section):
         le=1_000_000,
         description="Records of one poll, which is one item: the merge gains little beyond it.",
     )
-    poll_timeout_seconds: float = Field(
-        default=0.05, gt=0, description="Longest wait for the first record of a poll: idle latency."
-    )
     queue_records: int = Field(
         default=20_000,
         ge=1,
@@ -76,9 +73,6 @@ class KafkaSettings(_Section):
     )
     topic_refresh_seconds: float = Field(
         default=5, gt=0, description="How often topics are listed again: new tables appear within it."
-    )
-    request_timeout_seconds: float = Field(
-        default=30, gt=0, description="Longest wait for one answer of a broker before it is retried."
     )
     extra: Annotated[dict[str, SecretStr], BeforeValidator(as_options)] = Field(
         default_factory=dict, description="Further librdkafka options (TLS, SASL) as a JSON object or TOML table."
@@ -97,9 +91,6 @@ class PostgresSettings(_Section):
     max_batch_rows: int = Field(
         default=10_000, ge=1, description="Rows of one transaction: larger ones gain little and hold their locks longer."
     )
-    writer_queue_batches: int = Field(
-        default=2, ge=1, description="Batches that wait for the writer: one merges while the next is decoded."
-    )
     connect_timeout_seconds: float = Field(default=10, gt=0, description="Longest wait for a connection before it is retried.")
     retry_initial_seconds: float = Field(default=0.1, gt=0, description="First pause before a retry; it doubles from there.")
     retry_max_seconds: float = Field(
@@ -108,18 +99,18 @@ class PostgresSettings(_Section):
 
 
 class RedisSettings(_Section):
-    """An optional cache; without it, or with it away, the flow goes on."""
+    """An optional cache. So far only `cassmirror check` asks it; the flow goes on without it."""
 
-    url: Address | None = Field(default=None, description="`redis://...`. Unset: no cache.")
+    url: Address | None = Field(default=None, description="`redis://...`. Unset: none.")
     timeout_seconds: float = Field(
         default=1, gt=0, description="Longest wait for an answer: a cache must not be slower than its source."
     )
 
 
 class CassandraSettings(_Section):
-    """The cluster that is mirrored, to ask what events cannot say."""
+    """The cluster that is mirrored. Not used yet: what the mirror knows of the tables stands in the CQL file."""
 
-    contact_points: Names = Field(default=(), description="`host[:port]`, comma separated. Unset: the CQL file alone.")
+    contact_points: Names = Field(default=(), description="`host[:port]`, comma separated. Reserved: nothing reads it yet.")
 
 
 class SchemaSettings(_Section):

@@ -61,7 +61,7 @@ def test_help_lists_the_commands_that_are_there_and_no_others() -> None:
     assert [line.split()[0] for line in listed if line.strip()] == commands()
 
 
-@pytest.mark.parametrize("command", ["check", "plan", "schema"])
+@pytest.mark.parametrize("command", ["check", "migrate", "plan", "run", "schema"])
 def test_bad_settings_exit_2_and_name_all_problems(command: str) -> None:
     result = run([command], {"CDC_HTTP__PORT": "x"})
     assert result.exit_code == 2
@@ -77,6 +77,14 @@ def test_check_shows_the_settings_and_asks_every_server(environ: dict[str, str])
     assert "note: CDC_ELSEWHERE is no setting of ours" in result.stderr
     for server in ("PostgreSQL: ", "Kafka: ", "Redis: "):
         assert server in result.stderr
+    assert "open-sesame" not in result.output
+
+
+def test_migrate_without_its_server_says_so(environ: dict[str, str]) -> None:
+    result = run(["migrate"], environ)
+    assert result.exit_code == 1
+    assert "Error: PostgreSQL does not answer as it should: connection" in result.stderr
+    assert "Traceback" not in result.output
     assert "open-sesame" not in result.output
 
 

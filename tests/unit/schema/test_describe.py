@@ -71,6 +71,11 @@ def test_what_is_printed_is_read_back_equal(schema: Schema) -> None:
     assert read_ddl(describe(schema)) == schema
 
 
+def test_a_type_named_as_a_keyword_is_quoted() -> None:
+    schema = read_ddl('CREATE TYPE k."static" (a int); CREATE TABLE k.t (a int PRIMARY KEY, b frozen<"static">, c "static");')
+    assert read_ddl(describe(schema)) == schema
+
+
 def test_dropped_columns_are_named_in_a_comment() -> None:
     schema = read_ddl("CREATE TABLE k.t (a int PRIMARY KEY, b int); ALTER TABLE k.t DROP b;")
     got = describe(schema)
