@@ -64,7 +64,7 @@ def demo(ctx: click.Context, names: tuple[str, ...], samples: Path, *, seed: int
             _tell_how_to_connect(screen, services, lanes)
             if not keep:
                 screen.say("KEEP=1 make demo leaves the servers running.")
-            screen.say(f"{differing} differences")
+            screen.say("1 difference" if differing == 1 else f"{differing:,} differences")
             if keep:
                 _wait_for_the_user(screen, services)
     ctx.exit(EXIT_DIFFERENT if differing else 0)

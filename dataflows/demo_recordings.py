@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from cdc.ddl import read_ddl
-from cdc.errors import CassmirrorError
+from cdc.errors import CassmirrorError, SchemaError
 from cdc.event import Record
 from cdc.recording import Expected, Gap, read_expected, read_gaps, read_records
 from cdc.schema import Schema, Table
@@ -49,9 +49,14 @@ class Recording:
 
     @property
     def tables(self) -> list[Table]:
-        """Return the tables that Cassandra was asked for and the mirror has."""
-        known = (self.schema.table(self.expected.keyspace, name) for name in self.expected.tables)
-        return [table for table in known if table is not None and not table.is_counter]
+        """Return the tables that Cassandra was asked for, but for counters. Raises `SchemaError` when one is not in the CQL."""
+        return [table for table in map(self._table, self.expected.tables) if not table.is_counter]
+
+    def _table(self, name: str) -> Table:
+        table = self.schema.table(self.expected.keyspace, name)
+        if table is None:
+            raise SchemaError(f"the CQL of the recording {self.name} does not make the table {self.expected.keyspace}.{name}")
+        return table
 
     @property
     def first_second(self) -> int:
