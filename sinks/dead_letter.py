@@ -180,6 +180,7 @@ class DeadLetterWriter:
         self._wait(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
 
     def _trouble(self, error: InfrastructureError) -> None:
+        self._metrics.retries.labels("kafka" if isinstance(error, KafkaUnavailable) else "postgres").inc()
         self._status.trouble("dead letters", str(error))
 
 

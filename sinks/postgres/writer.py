@@ -28,7 +28,9 @@ from cdc.errors import OffsetsLost, PoisonRow, PostgresUnavailable, SchemaError
 from cdc.event import Change, Position, Rejected
 from cdc.policy import Action, action_for_sqlstate
 from runtime.logs import get_logger
+from runtime.metrics import process_metrics
 from sinks.postgres import offsets
+from sinks.postgres.circuit import SERVICE, circuit
 from sinks.postgres.connection import connect
 from sinks.postgres.judged import LayoutChanged, StatementFailed
 from sinks.postgres.layout import Layout
@@ -83,7 +85,7 @@ class Writer:
     ) -> None:
         self.halted: dict[str, str] = {}
         """Full table name to SQLSTATE: their changes are dropped until a restart, their offsets stay."""
-        self.breaker = pybreaker.CircuitBreaker(options.breaker_failures, options.breaker_open, exclude=JUDGED)
+        self.breaker = circuit(options.breaker_failures, options.breaker_open, JUDGED)
         self._options = options
         self._read_layouts = read_layouts
         self._confirm_dead_letters = confirm_dead_letters
@@ -130,7 +132,11 @@ class Writer:
 
     def sweep(self) -> int:
         """Take everything due out of sight, in bounded steps; return the number of rows looked at."""
-        return sum(self._until_done(name, self._sweep_step) for name in list(self.layouts))
+        found = {name: self._until_done(name, self._sweep_step) for name in list(self.layouts)}
+        for name, count in found.items():
+            if count:
+                process_metrics().rows_expired.labels(name).inc(count)
+        return sum(found.values())
 
     def purge(self) -> int:
         """Forget graveyard rows and tombstones that are past their retention; return how many."""
@@ -291,4 +297,5 @@ def _poison(change: Change, error: psycopg.Error) -> Rejected:
 def _log_retry(state: RetryCallState) -> None:
     reason = state.outcome.exception() if state.outcome else None
     pause = state.next_action.sleep if state.next_action else 0.0
+    process_metrics().retries.labels(SERVICE).inc()
     log.warning("postgres_retry", attempt=state.attempt_number, pause_seconds=round(pause, 2), reason=str(reason))

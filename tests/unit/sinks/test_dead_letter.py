@@ -14,7 +14,7 @@ from cdc.errors import KafkaUnavailable
 from cdc.event import Batch, Record, Rejected
 from runtime.kafka.client import KafkaClient
 from runtime.kafka.producer import Outgoing, Undelivered
-from runtime.metrics import create_metrics
+from runtime.metrics import Metrics, create_metrics
 from runtime.status import Status
 from sinks import dead_letter as module
 from sinks.dead_letter import DeadLetterSink, DeadLetterWriter
@@ -59,6 +59,7 @@ class Letters:
     stored: list[tuple[Record, bytes]]
     waits: list[float]
     status: Status
+    metrics: Metrics
 
     def one(self) -> dict[str, Any]:
         (value,) = self.producer.delivered.values()
@@ -73,6 +74,7 @@ def letters(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Letters]:
         producer, status = FakeProducer(**producer_settings), Status()
         stored: list[tuple[Record, bytes]] = []
         waits: list[float] = []
+        metrics = create_metrics()
         writer = DeadLetterWriter(
             KafkaClient("nowhere"),
             "dlq",
@@ -81,9 +83,9 @@ def letters(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Letters]:
             now=lambda: AT,
             open_producer=lambda *_: producer,
             wait=waits.append,
-            metrics=create_metrics(),
+            metrics=metrics,
         )
-        return Letters(writer, producer, stored, waits, status)
+        return Letters(writer, producer, stored, waits, status, metrics)
 
     return build
 
@@ -155,6 +157,10 @@ def test_unconfirmed_letters_are_written_until_they_are(letters: Callable[..., L
     got.writer.confirm([rejected(offset=offset) for offset in range(3)])
     assert (len(got.producer.delivered), got.waits) == (3, [0.1, 0.5, 2.0, 5.0, 5.0, 5.0])
     assert got.status.facts().troubles == {}
+    sample = got.metrics.registry.get_sample_value
+    assert sample("cdc_retries_total", {"service": "kafka"}) == 6
+    assert sample("cdc_dlq_size", {"table": "shop.orders"}) == 3
+    assert sample("cdc_error_total", {"table": "shop.orders", "error_type": "UnknownOperation"}) == 3
 
 
 def test_the_topic_is_waited_for(letters: Callable[..., Letters], monkeypatch: pytest.MonkeyPatch) -> None:
