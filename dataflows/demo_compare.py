@@ -15,14 +15,14 @@ from sinks.postgres.read import MirrorReader
 
 @dataclass(frozen=True)
 class Comparison:
-    """One table on both sides. `explained` counts the known gaps found, by reason; `unexplained` is what must not be."""
+    """One table on both sides. `explained` counts the known gaps found, by unit and reason; `unexplained` must be empty."""
 
     recording: str
     table: Table
     want: Rows
     got: Rows
     unexplained: list[Difference]
-    explained: Counter[str]
+    explained: Counter[tuple[str, str]]
 
     @property
     def cells(self) -> int:
@@ -56,9 +56,11 @@ def _compared(recording: Recording, table: Table, got: Rows) -> Comparison:
     found = list(differences(table, want, got))
     keyspace = recording.expected.keyspace
     unexplained = without_gaps(recording.schema, keyspace, found, recording.gaps)
-    explained: Counter[str] = Counter()
+    explained: Counter[tuple[str, str]] = Counter()
     for gap in recording.gaps:
-        explained[gap.reason] += len(found) - len(without_gaps(recording.schema, keyspace, found, [gap]))
+        explained["cell" if gap.columns else "row", gap.reason] += len(found) - len(
+            without_gaps(recording.schema, keyspace, found, [gap])
+        )
     return Comparison(recording.name, table, want, got, unexplained, +explained)
 
 

@@ -62,11 +62,11 @@ class Screen:
         letters = sum((lane.reasons for lane in lanes), Counter[str]())
         if letters:
             self.say(f"\ndead letters: {', '.join(f'{count} {reason}' for reason, count in sorted(letters.items()))}")
-        named = [(one, reason, count) for one in found for reason, count in one.explained.items()]
+        named = [(one, unit, reason, count) for one in found for (unit, reason), count in one.explained.items()]
         if named or uncompared:
             self.say("\nnot counted as differences, because the events cannot say it (docs/limits.md):")
-        for one, reason, count in named:
-            self.say(f"  {one.recording}, {one.table.full_name}: {count} ({reason})")
+        for one, unit, reason, count in named:
+            self.say(f"  {one.recording}, {one.table.full_name}: {count} {unit}{'s' if count > 1 else ''} ({reason})")
         for note in uncompared:
             self.say(f"  {note}: no events")
 

@@ -68,7 +68,7 @@ def test_the_demo_ends_with_no_differences(directory: Path) -> None:
     assert got.returncode == 0, got.stdout + got.stderr
     lines = got.stdout.splitlines()
     assert lines[-1] == "0 differences"
-    assert "ttl, ttl.t: 1 (an INSERT of the key only, with a TTL" in got.stdout
+    assert "ttl, ttl.t: 1 row (an INSERT of the key only, with a TTL" in got.stdout
     assert "databases: demo_1, demo_2" in got.stdout
     assert list(directory.iterdir()) == [], "the state is removed"
 
