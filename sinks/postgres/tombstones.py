@@ -153,6 +153,13 @@ def _covers(layout: Layout, deletion: RangeDeletion, key: Key) -> bool:
 
 
 def _partition_rows(cursor: psycopg.Cursor, layout: Layout, deletion: RangeDeletion, after: Key | None, rows: int) -> list[Key]:
+    query, parameters = partition_query(layout, deletion, after, rows)
+    cursor.execute(query, parameters)
+    return cursor.fetchall()
+
+
+def partition_query(layout: Layout, deletion: RangeDeletion, after: Key | None, rows: int) -> tuple[str, list[str]]:
+    """Return the query, with its parameters, of up to `rows` keys behind `after` that a deletion may cover."""
     conditions = [f"{column.sql} = %s::{column.type}" for column in layout.key[: layout.partition_length]]
     parameters: list[str] = list(deletion.partition)
     for condition, value in _narrowing(layout, deletion):
@@ -163,9 +170,8 @@ def _partition_rows(cursor: psycopg.Cursor, layout: Layout, deletion: RangeDelet
         conditions.append(f"({_order(layout)}) > ({values})")
         parameters.extend(after)
     texts = ", ".join(f"{column.sql}::text" for column in layout.key)
-    query = f"SELECT {texts} FROM {layout.relation} WHERE {' AND '.join(conditions)} ORDER BY {_order(layout)} LIMIT {rows}"
-    cursor.execute(query, parameters)
-    return cursor.fetchall()
+    where = " AND ".join(conditions)
+    return f"SELECT {texts} FROM {layout.relation} WHERE {where} ORDER BY {_order(layout)} LIMIT {rows}", parameters
 
 
 def _order(layout: Layout) -> str:

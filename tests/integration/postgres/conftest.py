@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from runtime.embedded.postgres import PostgresServer
 from tests.fixtures.servers import GivenPostgres
+from tests.integration.postgres.sink_tables import SinkTables
 from tests.model.mirror import MemoryMirror, Mirror, PostgresMirror
 from tests.model.pipeline import model_schema
 
@@ -50,3 +52,17 @@ def mirror(request: pytest.FixtureRequest) -> Mirror:
         return MemoryMirror()
     postgres: PostgresMirror = request.getfixturevalue("postgres_mirror")
     return postgres
+
+
+@pytest.fixture
+def sink_tables(module_dsn: str) -> Iterator[Callable[[str], SinkTables]]:
+    """Make mirrored tables from CQL; each test names a keyspace of its own, as the tests of a module share the database."""
+    with ExitStack() as stack:
+        yield lambda ddl: stack.enter_context(closing(SinkTables(module_dsn, ddl)))
+
+
+@pytest.fixture
+def own_tables(postgres_dsn: str) -> Iterator[Callable[[str], SinkTables]]:
+    """Make mirrored tables from CQL in a database of the test's own."""
+    with ExitStack() as stack:
+        yield lambda ddl: stack.enter_context(closing(SinkTables(postgres_dsn, ddl)))

@@ -1,0 +1,169 @@
+"""No statement of the merge ever scans a big table, analysed or not: each starts at the stage, which has no statistics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from cdc.event import Bound
+from sinks.postgres import statements, sweep, tombstones
+from sinks.postgres.connection import connect
+from sinks.postgres.layout import Layout
+from tests.integration.postgres.sink_tables import SinkTables, range_deletion
+
+ROWS = 100_000
+DDL = """
+    CREATE TABLE plans.big (p int, c text, a text, b int, PRIMARY KEY (p, c));
+    CREATE TABLE plans.times (p int, t timeuuid, a text, PRIMARY KEY (p, t));
+    CREATE TABLE plans.ids (p int, t uuid, a text, PRIMARY KEY (p, t));
+    CREATE TABLE plans.hosts (p int, t inet, a text, PRIMARY KEY (p, t));
+"""
+STAGED: dict[str, Callable[[Layout], str]] = {
+    "drop_unchanging simple": lambda layout: statements.drop_unchanging(layout, (0, 1)),
+    "drop_unchanging general": lambda layout: statements.drop_unchanging(layout, None),
+    "lock_staged": statements.lock_staged,
+    "upsert simple": lambda layout: statements.upsert(layout, (0, 1)),
+    "upsert general": lambda layout: statements.upsert(layout, None),
+    "select_ties": statements.select_ties,
+    "fold_graveyard": statements.fold_graveyard,
+    "bury_invisible": statements.bury_invisible,
+    "erase_expired": statements.erase_expired,
+    "delete_covered": statements.delete_covered,
+    "strip_covered": statements.strip_covered,
+    "stage_due": statements.stage_due,
+}
+PARAMETERS = {"group": 0, "now": 1, "rows": 5_000}
+
+
+@pytest.fixture(scope="module")
+def big(module_dsn: str) -> Iterator[SinkTables]:
+    """A table and a graveyard of 100,000 rows each, not analysed."""
+    tables = SinkTables(module_dsn, DDL)
+    layout = tables.layout("big")
+    series = f"FROM generate_series(1, {ROWS}) AS i"
+    tables.run(f"ALTER TABLE {layout.relation} SET (autovacuum_enabled = false)")
+    tables.run(f"ALTER TABLE {layout.graveyard} SET (autovacuum_enabled = false)")
+    tables.run(
+        f"INSERT INTO {layout.relation} (p, c, a, b, _cdc_ts, _cdc_sweep_at)"
+        f" SELECT i % 50, 'c' || i, 'a', i, 1, CASE WHEN i % 2 = 0 THEN i END {series}"
+    )
+    tables.run(
+        f"INSERT INTO {layout.graveyard} (p, c, _cdc_ts, _cdc_cells, stored_at)"
+        f" SELECT i % 50, 'd' || i, 1, '{{1,NULL,NULL}}', to_timestamp(i) {series}"
+    )
+    yield tables
+    tables.close()
+
+
+@pytest.fixture(params=["not analysed", "analysed"])
+def session(request: pytest.FixtureRequest, big: SinkTables) -> Iterator[psycopg.Connection]:
+    """A connection as the writer has it, in a transaction that is rolled back."""
+    with connect(big.dsn) as connection, connection.transaction(force_rollback=True):
+        if request.param == "analysed":
+            connection.execute(f"ANALYZE {big.layout('big').relation}".encode())
+            connection.execute(f"ANALYZE {big.layout('big').graveyard}".encode())
+        yield connection
+
+
+def explain(connection: psycopg.Connection, statement: str, parameters: Any, *, analyze: bool = False) -> list[dict[str, Any]]:
+    """Return the nodes of a statement's plan."""
+    options = "ANALYZE, FORMAT JSON" if analyze else "FORMAT JSON"
+    row = connection.execute(f"EXPLAIN ({options}) {statement}".encode(), parameters).fetchone()
+    assert row is not None
+    (document,) = row[0] if isinstance(row[0], list) else json.loads(row[0])
+    return list(nodes(document["Plan"]))
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def scans(plan: list[dict[str, Any]], layout: Layout) -> list[tuple[str, str, bool]]:
+    """Return how a plan reads the table and its graveyard: relation, kind of node, whether an index condition leads it."""
+    big = {layout.relation_name, layout.graveyard.removeprefix("cdc.")}
+    return [
+        (node["Relation Name"], node["Node Type"], "Index Cond" in node or "TID Cond" in node)
+        for node in plan
+        if node.get("Relation Name") in big and node["Node Type"] != "ModifyTable"
+    ]
+
+
+def stage(connection: psycopg.Connection, layout: Layout, rows: int) -> None:
+    connection.execute(statements.create_stage(layout).encode())
+    connection.execute(
+        f"INSERT INTO {layout.stage} (p, c, a, b, _cdc_ts, _cdc_group)"
+        f" SELECT i % 50, 'c' || i, 'b', i, 2, 0 FROM generate_series(1, {rows}) AS i".encode()
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 5_000])
+@pytest.mark.parametrize("name", STAGED)
+def test_each_staged_row_is_looked_up_by_an_index(big: SinkTables, session: psycopg.Connection, name: str, rows: int) -> None:
+    layout = big.layout("big")
+    stage(session, layout, rows)
+    found = scans(explain(session, STAGED[name](layout), PARAMETERS), layout)
+    assert [scan for scan in found if scan[1] not in ("Index Scan", "Index Only Scan") or not scan[2]] == []
+    assert found or name.startswith("upsert")
+
+
+def test_what_is_pending_is_asked_of_indexes(big: SinkTables, session: psycopg.Connection) -> None:
+    layout = big.layout("big")
+    found = scans(explain(session, statements.select_pending(layout), PARAMETERS), layout)
+    assert {kind for _, kind, _ in found} <= {"Index Scan", "Index Only Scan"}
+
+
+def test_a_purge_step_reads_only_what_is_old(big: SinkTables, session: psycopg.Connection) -> None:
+    layout = big.layout("big")
+    purge = sweep.PURGE_GRAVEYARD.format(graveyard=layout.graveyard)
+    found = scans(explain(session, purge, {"cutoff": 100, "rows": 5_000}), layout)
+    assert [scan for scan in found if not scan[2]] == []
+
+
+def test_the_rows_of_a_range_are_read_alone(big: SinkTables, session: psycopg.Connection) -> None:
+    layout = big.layout("big")
+    deletion = range_deletion(layout, ("7",), 5, Bound((b"c7",)), Bound((b"c70000",))).what
+    query, parameters = tombstones.partition_query(layout, deletion, ("7", "c7"), 5_000)  # type: ignore[arg-type]
+    (scan,) = scans(explain(session, query, parameters), layout)
+    assert scan[1:] in (("Index Scan", True), ("Index Only Scan", True))
+
+
+UUIDS = {
+    "times": "SELECT 1, (lpad(to_hex(i), 8, '0') || '-1234-11ee-8000-000000000000')::uuid",
+    "ids": "SELECT 1, ('00000000-0000-4000-8000-' || lpad(to_hex(i), 12, '0'))::uuid",
+    "hosts": "SELECT 1, '10.0.0.0'::inet + i",
+}
+ENDS = {
+    "times": ("000003e8-1234-11ee-8000-000000000000", "000003f1-1234-11ee-8000-000000000000"),
+    "ids": ("00000000-0000-4000-8000-0000000003e8", "00000000-0000-4000-8000-0000000003f1"),
+    "hosts": ("10.0.3.232", "10.0.3.241"),
+}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["from its start", "going on"])
+@pytest.mark.parametrize("name", UUIDS)
+def test_ten_rows_of_a_partition_of_100000_are_read_alone_where_orders_differ(
+    big: SinkTables, name: str, *, after: bool
+) -> None:
+    layout = big.layout(name)
+    with connect(big.dsn) as connection, connection.transaction(force_rollback=True):
+        connection.execute(f"ALTER TABLE {layout.relation} SET (autovacuum_enabled = false)".encode())
+        connection.execute(
+            f"INSERT INTO {layout.relation} (p, t, a, _cdc_ts)"
+            f" {UUIDS[name]}, 'a', 1 FROM generate_series(1, {ROWS}) AS i".encode()
+        )
+        start, end = (Bound((layout.key[1].codec.serialize(text),)) for text in ENDS[name])
+        deletion = range_deletion(layout, ("1",), 5, start, end).what
+        last = ("1", ENDS[name][0]) if after else None
+        query, parameters = tombstones.partition_query(layout, deletion, last, 5_000)  # type: ignore[arg-type]
+        plan = explain(connection, query, parameters, analyze=True)
+        read = [
+            node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in plan if node.get("Relation Name") == name
+        ]
+        assert len(read) == 1
+        assert read[0] in (9, 10)
