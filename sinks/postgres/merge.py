@@ -25,25 +25,33 @@ def run(cursor: psycopg.Cursor, statement: str, parameters: dict[str, Any] | Seq
     cursor.execute(statement, parameters)
 
 
-def merge_groups(cursor: psycopg.Cursor, layout: Layout, groups: Sequence[Group], now: int, *, filtering: bool) -> Merged:
-    """Merge the groups into the table, each key at most once among them.
+class Care(NamedTuple):
+    """What a merge does beforehand, each dear where it is not needed.
 
-    A row that changes nothing costs a lock and its log record, unless `filtering` looks it up first: dear where few are such.
-    The caller holds the table's lock, shared.
+    `look_up`: leave rows alone that would change nothing, each a lock and its log record. `lock_first`: claim what is there in
+    key order over all groups, so that two sessions on the same rows wait in place of a deadlock.
     """
+
+    look_up: bool = False
+    lock_first: bool = False
+
+
+def merge_groups(cursor: psycopg.Cursor, layout: Layout, groups: Sequence[Group], now: int, care: Care) -> Merged:
+    """Merge the groups into the table, each key at most once among them. The caller holds the table's lock, shared."""
     for group in groups:
         with cursor.copy(statements.copy_stage(layout, group.touched)) as copy:
             copy.write(group.lines)
-    if filtering:
+    if care.look_up:
         for number, group in enumerate(groups):
             run(cursor, statements.drop_unchanging(layout, group.touched), {"group": number})
-    if len(groups) > 1:
+    if care.lock_first and len(groups) > 1:
         run(cursor, statements.lock_staged(layout), {})
     changed = 0
     for number, group in enumerate(groups):
         run(cursor, statements.upsert(layout, group.touched), {"group": number})
         changed += cursor.rowcount
-    found_expired = settle(cursor, layout, now, may_be_invisible=any(group.touched is None for group in groups))
+    general = next((number for number, group in enumerate(groups) if group.touched is None), None)
+    found_expired = settle(cursor, layout, now, general)
     return Merged(1 - changed / max(1, sum(group.rows for group in groups)), found_expired)
 
 
@@ -61,10 +69,11 @@ def decide_ties(cursor: psycopg.Cursor, layout: Layout) -> None:
                 run(cursor, statements.decide_tie(layout, i), (kept.value, *key))
 
 
-def settle(cursor: psycopg.Cursor, layout: Layout, now: int, *, may_be_invisible: bool) -> bool:
+def settle(cursor: psycopg.Cursor, layout: Layout, now: int, general: int | None) -> bool:
     """Decide ties, fold what the graveyard knows of the staged keys, bury what is not visible, erase what has expired.
 
-    The keys are claimed by now, so nobody else can bury or fold them: an empty graveyard stays empty for them.
+    The keys are claimed by now, so nobody else can bury or fold them: an empty graveyard stays empty for them. Only rows of the
+    `general` group can turn invisible by what was staged: the others hold a live value or marker.
     Return whether something was found expired at `now`.
     """
     run(cursor, statements.select_pending(layout), {"now": now})
@@ -75,9 +84,11 @@ def settle(cursor: psycopg.Cursor, layout: Layout, now: int, *, may_be_invisible
     if some_buried:
         run(cursor, statements.fold_graveyard(layout), {})
         folded = cursor.rowcount
-    if may_be_invisible or folded or some_due:
+    if folded or some_due:
         run(cursor, statements.bury_invisible(layout), {"now": now})
         ended += cursor.rowcount
+    elif general is not None:
+        run(cursor, statements.bury_invisible(layout, one_group=True), {"now": now, "group": general})
     if some_due or folded:
         run(cursor, statements.erase_expired(layout), {"now": now})
         ended += cursor.rowcount

@@ -12,7 +12,7 @@ from sinks.postgres import offsets, tombstones
 from sinks.postgres.connection import lock_table
 from sinks.postgres.judged import TableNow, judged, tables_now
 from sinks.postgres.layout import Layout
-from sinks.postgres.merge import merge_groups
+from sinks.postgres.merge import Care, merge_groups
 from sinks.postgres.prepare import Prepared, TableBatch
 from sinks.postgres.stage import Group, stage
 from sinks.postgres.statements import create_stage
@@ -22,6 +22,7 @@ TOMBSTONES_A_ROUND = 1_000
 MANY_UNCHANGING = (
     0.05  # share of a batch from which the filter pays: a look-up costs a twentieth of a needless lock and its log
 )
+ORDERED_BATCHES = 1_000  # batches that lock all their rows in key order first, after one met another session in a deadlock
 ROWS_A_STEP = 5_000  # rows looked at in one transaction when a tombstone is applied: its row locks stay short
 
 
@@ -34,6 +35,7 @@ class Session:
         self._group_id = group_id
         self._staged: set[int] = set()
         self._filtered: set[int] = set()
+        self._ordered = 0
 
     def write(self, prepared: Prepared) -> list[Change]:
         """Write a batch whole; return the replays that were refused. Raises `StatementFailed` and `psycopg.Error`."""
@@ -44,7 +46,12 @@ class Session:
             self._store_tombstones(deleting)
             for table in deleting:
                 self.apply_tombstones(table.layout)
-        return self._write_rows(prepared)
+        try:
+            return self._write_rows(prepared)
+        except StatementFailed as failed:
+            if isinstance(failed.error, psycopg.errors.DeadlockDetected):
+                self._ordered = ORDERED_BATCHES
+            raise
 
     def make_stage(self, layout: Layout) -> None:
         """Create the table's staging table once on this connection."""
@@ -102,7 +109,9 @@ class Session:
 
     def _merge(self, cursor: psycopg.Cursor, layout: Layout, groups: Sequence[Group], now: int) -> bool:
         """Merge, and look rows up first as long as the batch before was largely copies; return whether anything expired."""
-        unchanging, found_expired = merge_groups(cursor, layout, groups, now, filtering=layout.table_id in self._filtered)
+        care = Care(look_up=layout.table_id in self._filtered, lock_first=self._ordered > 0)
+        self._ordered = max(0, self._ordered - 1)
+        unchanging, found_expired = merge_groups(cursor, layout, groups, now, care)
         if unchanging > MANY_UNCHANGING:
             self._filtered.add(layout.table_id)
         else:

@@ -118,12 +118,13 @@ def fold_graveyard(layout: Layout) -> str:
 
 
 @lru_cache(STATEMENT_CACHE)
-def bury_invisible(layout: Layout) -> str:
-    """Return the burial: staged keys whose rows `SELECT` must not show move to the graveyard."""
+def bury_invisible(layout: Layout, *, one_group: bool = False) -> str:
+    """Return the burial: staged keys (of one group, or all) whose rows `SELECT` must not show move to the graveyard."""
+    of_group = " AND s._cdc_group = %(group)s" if one_group else ""
     kept = ", ".join(f"t.{column.sql}" for column in layout.key)
     return (
         f"WITH dead AS (DELETE FROM {layout.relation} AS t USING {layout.stage} AS s"
-        f" WHERE {layout.same_key('t', 's')} AND NOT ({visible(layout)})"
+        f" WHERE {layout.same_key('t', 's')} AND NOT ({visible(layout)}){of_group}"
         f" RETURNING {kept}, t._cdc_ts, t._cdc_marker, {dense_cells(layout)}, t._cdc_expires)"
         f" INSERT INTO {layout.graveyard} ({layout.key_list}, _cdc_ts, _cdc_marker, _cdc_cells, _cdc_expires, stored_at)"
         f" SELECT dead.*, to_timestamp({NOW}) FROM dead"
