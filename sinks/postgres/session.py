@@ -10,7 +10,7 @@ import psycopg
 from cdc.event import Change, Position, RowState
 from sinks.postgres import offsets, tombstones
 from sinks.postgres.connection import lock_table
-from sinks.postgres.judged import TableNow, judged, tables_now
+from sinks.postgres.judged import StatementFailed, TableNow, judged, tables_now
 from sinks.postgres.layout import Layout
 from sinks.postgres.merge import Care, merge_groups
 from sinks.postgres.prepare import Prepared, TableBatch
