@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from cdc.errors import BadRecord, CassmirrorError, InfrastructureError
 from dataflows.__main__ import commands, main
 from runtime.metrics import create_metrics
 from runtime.settings import PREFIX, Settings
+from tests.fixtures.recordings import recordings
+from tests.model.recorded import replay_of
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -53,6 +57,12 @@ records. An unforeseen failure is dead-lettered with its traceback as `Bug`.
 | class | what happened | what follows | what to do |
 |---|---|---|---|
 """
+
+
+LIMITS_HEAD = """| recording | table | what is not as in Cassandra | why |
+|---|---|---|---|
+"""
+LIMITS_START, LIMITS_END = "<!-- made from tests/samples/known_gaps.json -->\n", "<!-- end -->"
 
 
 def settings_page() -> str:
@@ -171,6 +181,31 @@ def _hint(kind: type[CassmirrorError]) -> str:
     return kind.default_hint or ""
 
 
+def limits_table() -> str:
+    """Return what the events of the recordings cannot say, as the tests know it."""
+    return LIMITS_HEAD + "".join(f"{row}\n" for name in recordings() for row in _limits(name))
+
+
+def _limits(name: str) -> Iterator[str]:
+    replay = replay_of(name)
+    by_cause: dict[tuple[str, str, tuple[str, ...]], list[str]] = defaultdict(list)
+    for gap in replay.gaps:
+        by_cause[gap.table, gap.reason, gap.columns].append(f"`{json.dumps(gap.key)}`")
+    for (table, reason, columns), keys in by_cause.items():
+        what = f"{_listed(columns)} of {', '.join(keys)}" if columns else f"row{'s' * (len(keys) > 1)} {', '.join(keys)}"
+        yield f"| `{name}` | `{table}` | {what} | {reason} |"
+    for table, recorded in sorted(replay.expected.tables.items()):
+        static = [column for column in recorded.static if any(row.columns[column].value is not None for row in recorded.rows)]
+        if static:
+            yield f"| `{name}` | `{table}` | {_listed(static)} | static columns: the events do not carry them |"
+        elif "counter" in recorded.types.values():
+            yield f"| `{name}` | `{table}` | the table is not there | counters make no events |"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "metrics.md": metrics_page,
@@ -182,6 +217,10 @@ PAGES: dict[str, Callable[[], str]] = {
 def write() -> None:
     for name, page in PAGES.items():
         (DOCS / name).write_text(page(), encoding="utf-8")
+    limits = (DOCS / "limits.md").read_text(encoding="utf-8")
+    before, _, rest = limits.partition(LIMITS_START)
+    after = rest.partition(LIMITS_END)[2]
+    (DOCS / "limits.md").write_text(before + LIMITS_START + limits_table() + LIMITS_END + after, encoding="utf-8")
 
 
 if __name__ == "__main__":
