@@ -39,6 +39,11 @@ class Ceiling:
         for setting in ("enable_hashjoin", "enable_mergejoin", "jit"):
             self._connection.execute(f"SET {setting} = off")
 
+    @property
+    def backend_pid(self) -> int:
+        """The process of the connection's backend."""
+        return self._connection.info.backend_pid
+
     def rows_per_second(self, workload: Workload) -> float:
         """Write the workload once, copies and all statements of one key in their order; only the writing is timed."""
         columns = (*KEY, *workload.touched)
