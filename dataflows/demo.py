@@ -22,7 +22,7 @@ from dataflows.demo_compare import Comparison, compare, not_compared
 from dataflows.demo_flow import FlowProcess, Lane, watching
 from dataflows.demo_recordings import REPLICAS, SAMPLES, Recording, read_recordings, rounds
 from dataflows.demo_screen import Screen
-from runtime.embedded.accounts import make_directory, server_account
+from runtime.embedded.accounts import server_account
 from runtime.embedded.postgres_programs import find_programs
 from runtime.embedded.stack import EmbeddedServices
 
@@ -51,35 +51,36 @@ def demo(ctx: click.Context, names: tuple[str, ...], samples: Path, *, seed: int
     started = time.monotonic()
     screen = Screen()
     recordings = read_recordings(samples, names)
-    with _state_dir() as directory, _signals_raise():
-        screen.say("starting PostgreSQL and Kafka")
-        with EmbeddedServices(directory, ("postgres", "kafka"), durable=False) as services:
-            screen.say(f"sending the events of {len(recordings)} recordings")
-            lanes = _lanes(services, recordings, directory)
-            _mirror(screen, lanes, random.Random(seed))  # noqa: S311 - an order that can be had again
-            found = [comparison for lane in lanes for comparison in compare(lane.dsn, lane.played)]
-            differing = _report(screen, lanes, found, not_compared(recordings), (show, rows))
-            cells, seconds = sum(one.cells for one in found), time.monotonic() - started
-            screen.say(f"\ncompared {cells:,} cells of {len(found)} tables, {seconds:.1f} s in all")
-            _tell_how_to_connect(screen, services, lanes)
-            if not keep:
-                screen.say("KEEP=1 make demo leaves the servers running.")
-            screen.say("1 difference" if differing == 1 else f"{differing:,} differences")
-            if keep:
-                _wait_for_the_user(screen, services)
+    screen.say("starting PostgreSQL and Kafka")
+    with _signals_raise(), _new_services() as services:
+        screen.say(f"sending the events of {len(recordings)} recordings")
+        lanes = _lanes(services, recordings)
+        _mirror(screen, lanes, random.Random(seed))  # noqa: S311 - an order that can be had again
+        found = [comparison for lane in lanes for comparison in compare(lane.dsn, lane.played)]
+        differing = _report(screen, lanes, found, not_compared(recordings), (show, rows))
+        cells, seconds = sum(one.cells for one in found), time.monotonic() - started
+        screen.say(f"\ncompared {cells:,} cells of {len(found)} tables, {seconds:.1f} s in all")
+        _tell_how_to_connect(screen, services, lanes)
+        if not keep:
+            screen.say("KEEP=1 make demo leaves the servers running.")
+        screen.say("1 difference" if differing == 1 else f"{differing:,} differences")
+        if keep:
+            _wait_for_the_user(screen, services)
     ctx.exit(EXIT_DIFFERENT if differing else 0)
 
 
 @contextmanager
-def _state_dir() -> Iterator[Path]:
-    """Yield a new directory that an unprivileged PostgreSQL can enter, and remove it afterwards."""
+def _new_services() -> Iterator[EmbeddedServices]:
+    """Yield servers in a new directory; afterwards they are stopped and their data is gone."""
     parent = Path(tempfile.mkdtemp(prefix="cassmirror-demo-"))
+    parent.chmod(0o711)  # started by root, PostgreSQL runs as somebody else
+    services = EmbeddedServices(parent / "services", ("postgres", "kafka"), durable=False)
     try:
-        parent.chmod(0o711)
-        directory = parent / "services"
-        make_directory(directory, server_account())
-        yield directory
+        with services:
+            yield services
     finally:
+        for server in services.servers:  # one may keep its files elsewhere than it was told
+            shutil.rmtree(server.state_dir, ignore_errors=True)
         shutil.rmtree(parent, ignore_errors=True)
 
 
@@ -97,9 +98,12 @@ def _signals_raise() -> Iterator[None]:
     yield
 
 
-def _lanes(services: EmbeddedServices, recordings: Sequence[Recording], directory: Path) -> list[Lane]:
+def _lanes(services: EmbeddedServices, recordings: Sequence[Recording]) -> list[Lane]:
     bootstrap = services.kafka.bootstrap_servers
-    return [Lane(played, bootstrap, services.postgres.create_database(played.name), directory) for played in rounds(recordings)]
+    return [
+        Lane(played, bootstrap, services.postgres.create_database(played.name), services.state_dir)
+        for played in rounds(recordings)
+    ]
 
 
 def _mirror(screen: Screen, lanes: Sequence[Lane], dice: random.Random) -> None:
@@ -129,9 +133,9 @@ def _report(
     """Print both sides, and return the number of cells that differ."""
     table, rows = shown
     screen.comparisons(lanes, found)
-    for one in found:
-        if rows and one.table.full_name == table:
-            screen.side_by_side(one, rows)
+    filled = [one for one in found if one.want]
+    if rows and filled:
+        screen.side_by_side(next((one for one in filled if one.table.full_name == table), filled[0]), rows)
     screen.gaps(lanes, found, uncompared)
     screen.differences(found)
     return sum(one.differing_cells for one in found)

@@ -58,10 +58,21 @@ class KafkaServer(Server):
     memory_bytes = 512 * MIB
 
     def __init__(
-        self, state_dir: Path, *, port: int | None = None, partitions: int = 3, heap: str = "384m", settings: str = ""
+        self,
+        state_dir: Path,
+        *,
+        port: int | None = None,
+        partitions: int = 3,
+        heap: str = "384m",
+        settings: str = "",
+        short_lived: bool = False,
     ) -> None:
-        """`partitions` is the default of topics created on first use; `settings` are more lines of server.properties."""
+        """`partitions` is the default of topics created on first use; `settings` are more lines of server.properties.
+
+        `short_lived` is for a broker that runs a minute or two: Java then compiles lightly.
+        """
         super().__init__(state_dir, port=port)
+        self._short_lived = short_lived
         self._partitions = partitions
         self._heap = heap
         self._settings = settings
@@ -118,6 +129,8 @@ class KafkaServer(Server):
         log += ["-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"]
         log += ["-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info"]  # says when it is ready
         heap = [f"-Xmx{self._heap}", f"-Xms{self._heap}", "-XX:+UseSerialGC"]
+        # The optimizing compiler takes half of what a start costs (13.7 s of CPU against 7.8 s) and pays back much later.
+        heap += ["-XX:TieredStopAtLevel=1"] if self._short_lived else []
         properties = self._write_properties("server.properties", _DATA)
         return [str(java()), *heap, *log, "-cp", class_path(jars), "kafka.Kafka", properties]
 

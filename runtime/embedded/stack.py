@@ -40,7 +40,8 @@ class ServiceStatus:
 class EmbeddedServices:
     """The wanted servers, each in its part of one state directory; a context manager that starts and stops them.
 
-    `durable=False` is for tests, see PostgresServer. `ports` fixes the port of a service by its name.
+    `durable=False` is for tests and demos, which end soon: see PostgresServer, and `short_lived` of KafkaServer. `ports` fixes
+    the port of a service by its name.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class EmbeddedServices:
         make: dict[str, Callable[[Path], Server]] = {
             "postgres": lambda place: PostgresServer(place, port=fixed.get("postgres"), durable=durable),
             "valkey": lambda place: ValkeyServer(place, port=fixed.get("valkey")),
-            "kafka": lambda place: KafkaServer(place, port=fixed.get("kafka")),
+            "kafka": lambda place: KafkaServer(place, port=fixed.get("kafka"), short_lived=not durable),
         }
         unknown = sorted((set(wanted) | set(fixed)) - set(ALL))
         if unknown:
