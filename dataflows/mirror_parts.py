@@ -22,6 +22,7 @@ from operators.source_topics import TopicFilter, owned_slots, slot_of
 from operators.source_watch import StoredPositions as ReadPositions
 from operators.source_watch import WatchPlan
 from runtime.catalog import is_wanted, load_schema
+from runtime.collector import spare_collector
 from runtime.kafka.client import KafkaClient
 from runtime.metrics import process_metrics, serve_metrics
 from runtime.progress import Progress
@@ -177,4 +178,5 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
         settings, options, read_layouts=read_layouts, confirm=letters.confirm, forget=forget, progress=facts.progress
     )
     serve_metrics(settings.http, process_metrics())
+    spare_collector()
     return MirrorParts(source, deserializer(settings, schema), dedupe, postgres, DeadLetterSink(letters))
