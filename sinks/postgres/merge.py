@@ -77,7 +77,8 @@ def settle(cursor: psycopg.Cursor, layout: Layout, now: int, general: int | None
     Return whether something was found expired at `now`.
     """
     run(cursor, statements.select_pending(layout), {"now": now})
-    some_buried, some_due, some_tied = cursor.fetchone() or (False, False, False)
+    some_buried, some_expired, some_tied = cursor.fetchone() or (False, False, False)
+    some_due = some_expired or some_tied
     if some_tied:
         decide_ties(cursor, layout)
     folded = ended = 0
@@ -92,4 +93,4 @@ def settle(cursor: psycopg.Cursor, layout: Layout, now: int, general: int | None
     if some_due or folded:
         run(cursor, statements.erase_expired(layout), {"now": now})
         ended += cursor.rowcount
-    return bool(some_due and ended)
+    return bool(some_expired and ended)

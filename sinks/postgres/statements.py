@@ -95,9 +95,10 @@ def select_ties(layout: Layout) -> str:
 
 @lru_cache(STATEMENT_CACHE)
 def select_pending(layout: Layout) -> str:
-    """Return what is left to do: whether the graveyard holds anything, anything is due, bytes must decide anything."""
+    """Return what is left to do: whether the graveyard holds anything, anything has expired, bytes must decide anything."""
     due = f"SELECT 1 FROM {layout.relation} WHERE _cdc_sweep_at"
-    return f"SELECT EXISTS (SELECT 1 FROM {layout.graveyard}), EXISTS ({due} <= {NOW}), EXISTS ({due} = {TIED})"
+    expired = f"{due} > {TIED} AND _cdc_sweep_at <= {NOW}"
+    return f"SELECT EXISTS (SELECT 1 FROM {layout.graveyard}), EXISTS ({expired}), EXISTS ({due} = {TIED})"
 
 
 def decide_tie(layout: Layout, column: int) -> str:

@@ -171,11 +171,12 @@ def partition_query(layout: Layout, deletion: RangeDeletion, after: Key | None, 
         parameters.extend(after)
     texts = ", ".join(f"{column.sql}::text" for column in layout.key)
     where = " AND ".join(conditions)
-    return f"SELECT {texts} FROM {layout.relation} WHERE {where} ORDER BY {_order(layout)} LIMIT {rows}", parameters
+    return f"SELECT {texts} FROM {layout.relation} AS t WHERE {where} ORDER BY {_order(layout)} LIMIT {rows}", parameters
 
 
 def _order(layout: Layout) -> str:
-    return ", ".join(_ordered(layout, column, column.sql) for column in layout.key)
+    """Return the sort keys, qualified: a bare name in ORDER BY means the output column, which is text."""
+    return ", ".join(_ordered(layout, column, f"t.{column.sql}") for column in layout.key)
 
 
 def _ordered(layout: Layout, column: StoredColumn, expression: str) -> str:
