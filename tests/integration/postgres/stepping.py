@@ -148,12 +148,13 @@ class Choices:
                 yield (*self.made[:place], other)
 
 
-def every_schedule(play: Callable[[Callable[[list[int]], int]], None]) -> int:
-    """Play every interleaving; return how many there were."""
+def every_schedule(play: Callable[[Callable[[list[int]], int]], None], limit: int) -> int:
+    """Play every interleaving, or a spread of `limit` of them where there are more; return how many were played."""
     waiting: list[tuple[int, ...]] = [()]
+    chance = random.Random(limit)
     played = 0
-    while waiting:
-        choices = Choices(waiting.pop())
+    while waiting and played < limit:
+        choices = Choices(waiting.pop(chance.randrange(len(waiting))))
         play(choices)
         waiting.extend(choices.unexplored())
         played += 1
