@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from types import TracebackType
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from cdc.errors import SchemaError, SettingsError
+from cdc.errors import CassmirrorError, SchemaError, SettingsError
 from dataflows.mirror_parts import MirrorParts, open_parts
 from operators.count_skipped import count_skipped
 from operators.map_types import map_types
@@ -17,6 +19,7 @@ from runtime.settings import load_settings
 from runtime.stop import Stop
 
 EXIT_BAD_SETTINGS = 2
+EXIT_FAILED = 1
 
 
 def flow() -> Dataflow:
@@ -27,9 +30,9 @@ def flow() -> Dataflow:
         stop = Stop(settings.stop.grace_seconds)
         parts = open_parts(settings, stop)
     except (SettingsError, SchemaError) as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(EXIT_BAD_SETTINGS)
+        sys.exit(_told(error))
     stop.on_signals()
+    sys.excepthook = _end_with
     return mirror(parts)
 
 
@@ -46,3 +49,31 @@ def mirror(parts: MirrorParts) -> Dataflow:
     rejected = op.filter_value("rejected", counted, lambda batch: bool(batch.rejected))
     op.output("dead_letter", rejected, parts.dead_letters)
     return dataflow
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Return what ended the flow: the engine wraps what a stage raises."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, CassmirrorError):
+            return seen
+        seen = seen.__cause__
+    return error
+
+
+def _told(error: CassmirrorError) -> int:
+    """Say what ended the process and return its exit code."""
+    sys.stderr.write(f"{error}\n")
+    sys.stderr.flush()
+    return EXIT_BAD_SETTINGS if isinstance(error, SettingsError | SchemaError) else EXIT_FAILED
+
+
+def _end_with(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """End `python -m bytewax.run` as `cassmirror run` ends: an error of ours without a trace, with its own exit code.
+
+    Bytewax lets the error through to the interpreter, which leaves no other place for the code.
+    """
+    cause = cause_of(error)
+    if isinstance(cause, CassmirrorError):
+        os._exit(_told(cause))
+    sys.__excepthook__(kind, error, trace)

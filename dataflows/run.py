@@ -9,8 +9,7 @@ import click
 from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
-from cdc.errors import CassmirrorError
-from dataflows.cassandra_to_postgres import mirror
+from dataflows.cassandra_to_postgres import cause_of, mirror
 from dataflows.mirror_parts import open_parts
 from runtime.logs import configure_logs
 from runtime.recovery_store import recovery_store
@@ -43,16 +42,6 @@ def run(recovery_dir: Path | None, snapshot_interval: float | None, backup_inter
                 recovery_config=RecoveryConfig(directory, timedelta(seconds=backup)),  # type: ignore[no-untyped-call]
             )
         except Exception as error:
-            raise _cause(error) from error
+            raise cause_of(error) from error
         finally:
             stop.drained()
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Return what ended the flow: the engine wraps what a stage raises."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, CassmirrorError):
-            return seen
-        seen = seen.__cause__
-    return error

@@ -14,10 +14,12 @@ from operators.source_lane import Admission, note_lost
 from operators.source_start import KnownOffsets, start_offset
 from operators.source_topics import TopicFilter, slot_of
 from runtime.kafka.scout import ClusterScout, TopicPartitionKey
+from runtime.logs import get_logger
 from runtime.status import Status
 
 SETTLE_SECONDS: Final = 0.05  # slots are opened one by one; one round serves them all
 RETRY_SECONDS: Final = 1.0
+log = get_logger("source")
 
 StoredPositions = Callable[[], Iterable[Position]]
 """Reads every stored position of our group from PostgreSQL. May block; raises `PostgresUnavailable`."""
@@ -106,6 +108,7 @@ class TopicWatcher:
                 continue  # deleted since it was listed
             known = KnownOffsets(stored.get(key), self._feed.recovered(*key), committed.get(key))
             start = self._start(key, start_offset(topic_id, known), log_starts[key])
+            _tell(key, start, known)
             admissions.append(Admission(*key, topic_id, start, log_starts[key], log_ends.get(key)))
         return admissions
 
@@ -120,3 +123,18 @@ class TopicWatcher:
         log_ends = scout.log_ends(broken)
         for key, log_start in scout.log_starts(broken).items():
             self._feed.restart(key, log_start, log_ends.get(key, log_start))
+
+
+def _tell(key: TopicPartitionKey, start: int | None, known: KnownOffsets) -> None:
+    """Log where reading starts (None: the beginning), and what each place that remembers offsets said."""
+    topic, partition = key
+    stored, recovered = (None if position is None else position.next_offset for position in (known.stored, known.recovered))
+    log.info(
+        "partition_admitted",
+        topic=topic,
+        partition=partition,
+        start=start,
+        stored=stored,
+        recovered=recovered,
+        committed=known.committed,
+    )

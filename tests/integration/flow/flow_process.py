@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +17,13 @@ PATIENCE_SECONDS = 120.0
 
 @dataclass
 class FlowProcess:
-    """One flow. `command` is `run` for the console command, `bytewax` for `python -m bytewax.run`."""
+    """One flow. `command` is `run` for the console command, `bytewax` for `python -m bytewax.run`; `arguments` follow."""
 
     settings: Mapping[str, str]
     directory: Path
     command: str = "run"
     workers: int = 1
+    arguments: Iterable[str] = ()
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> FlowProcess:
@@ -65,12 +66,12 @@ class FlowProcess:
     def _arguments(self) -> list[str]:
         if self.command == "run":
             command = ["dataflows", "run", "--recovery-dir", str(self.recovery), "--workers", str(self.workers)]
-            return [sys.executable, "-m", *command]
+            return [sys.executable, "-m", *command, *self.arguments]
         if not self.recovery.exists():
             self.recovery.mkdir()
             subprocess.run([sys.executable, "-m", "bytewax.recovery", str(self.recovery), "1"], check=True)
         command = ["bytewax.run", "dataflows.cassandra_to_postgres", "-r", str(self.recovery), "-s", "1", "-b", "0"]
-        return [sys.executable, "-m", *command, "-w", str(self.workers)]
+        return [sys.executable, "-m", *command, "-w", str(self.workers), *self.arguments]
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("CDC_")}
@@ -78,9 +79,11 @@ class FlowProcess:
 
 
 @contextmanager
-def flow_process(settings: Mapping[str, str], directory: Path, command: str = "run", workers: int = 1) -> Iterator[FlowProcess]:
+def flow_process(
+    settings: Mapping[str, str], directory: Path, command: str = "run", workers: int = 1, arguments: Iterable[str] = ()
+) -> Iterator[FlowProcess]:
     """Yield a flow that is started and, whatever happens, gone afterwards."""
-    flow = FlowProcess(settings, directory, command, workers).start()
+    flow = FlowProcess(settings, directory, command, workers, arguments).start()
     try:
         yield flow
     finally:

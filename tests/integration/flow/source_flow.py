@@ -171,10 +171,16 @@ class Topics:
         self._admin = AdminClient({"bootstrap.servers": bootstrap})
 
     def create(self, name: str, partitions: int = 1, config: dict[str, str] | None = None) -> None:
-        topic = NewTopic(self.full(name), partitions, 1, config=config or {})
-        self._admin.create_topics([topic], operation_timeout=20)[self.full(name)].result()
-        eventually(lambda: self.full(name) in self._admin.list_topics(timeout=10).topics, f"{name} is there")
-        self.created.add(name)
+        self.create_all([name], partitions, config)
+
+    def create_all(self, names: Iterable[str], partitions: int = 1, config: dict[str, str] | None = None) -> None:
+        topics = {self.full(name): NewTopic(self.full(name), partitions, 1, config=config or {}) for name in names}
+        if not topics:
+            return
+        for created in self._admin.create_topics(list(topics.values()), operation_timeout=20).values():
+            created.result()
+        eventually(lambda: topics.keys() <= self._admin.list_topics(timeout=10).topics.keys(), f"{list(topics)} are there")
+        self.created.update(names)
 
     def delete(self, name: str) -> None:
         self._admin.delete_topics([self.full(name)], operation_timeout=20)[self.full(name)].result()
@@ -207,8 +213,12 @@ class Topics:
         finally:
             consumer.close()
 
+    def delete_group(self, group_id: str) -> None:
+        """Forget a consumer group's offsets."""
+        self._admin.delete_consumer_groups([group_id])[group_id].result()
+
     def read(self, name: str) -> list[bytes]:
-        """Return the values that a topic holds."""
+        """Return the values that a topic holds; `name` is without the prefix."""
         settings = {"bootstrap.servers": self.bootstrap, "group.id": "reader", "enable.partition.eof": True}
         consumer = Consumer(settings)
         try:

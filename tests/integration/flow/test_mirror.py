@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import random
-from collections import Counter
-from pathlib import Path
+from collections.abc import Iterable
+from itertools import product
 
 import pytest
 
@@ -13,48 +12,55 @@ from tests.fixtures.recordings import recordings
 from tests.integration.flow.mirrored import Mirrored
 from tests.integration.flow.recorded_topics import write_records
 from tests.integration.flow.source_flow import Topics
-from tests.model.recorded import VARIANTS, varied
+from tests.integration.flow.stories import is_timeless
+from tests.model.recorded import BATCH_SIZES, VARIANTS, replay_of, varied
+
+PROCESSES = (1, 2, 4)
+ALONE = {"mode_tombstones_on_delete"}
+"""Its table is that of another recording."""
 
 
-@pytest.fixture
-def mirrored(kafka_bootstrap: str, topic_prefix: str, postgres_dsn: str, tmp_path: Path) -> Mirrored:
-    return Mirrored("workload_shop", Topics(kafka_bootstrap, topic_prefix), postgres_dsn, tmp_path)
+def flows_together() -> list[tuple[int, int, str]]:
+    """Return processes, batch size and recordings of every flow of the quick run: each recording once, in a seeded mode.
+
+    Recordings in which something expires run alone, as each has its clock.
+    """
+    chance = random.Random(5)
+    together: dict[tuple[int, int], list[str]] = {}
+    alone = []
+    for name in recordings():
+        processes, batch = chance.choice(PROCESSES), chance.choice(BATCH_SIZES)
+        if is_timeless(replay_of(name)) and name not in ALONE:
+            together.setdefault((processes, batch), []).append(name)
+        else:
+            alone.append((processes, batch, name))
+    return [(processes, batch, "+".join(names)) for (processes, batch), names in together.items()] + alone
 
 
+def write_varied(topics: Topics, names: Iterable[str], variant: str | None, seed: int) -> None:
+    """Write recordings, each in a variant; in a random one of its own if none is given."""
+    chance = random.Random(seed)
+    for name in names:
+        chosen = variant or chance.choice(VARIANTS)
+        write_records(topics, varied(replay_of(name).records, chosen, seed=chance.randrange(2**32)))
+
+
+@pytest.mark.parametrize(("processes", "batch", "name"), flows_together())
+def test_recordings_give_the_rows_that_cassandra_held(shop: Mirrored, processes: int, batch: int, name: str) -> None:
+    shop.name = name
+    write_varied(shop.topics, name.split("+"), None, seed=len(name))
+    shop.run_here(processes, KAFKA__POLL_MAX_RECORDS=str(batch))
+    assert shop.unexplained() == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("name", recordings())
-def test_a_recording_gives_the_rows_that_cassandra_held(mirrored: Mirrored, name: str) -> None:
-    mirrored.name = name
-    dice = random.Random(name)
-    variant, processes, batch = dice.choice(VARIANTS), dice.choice([1, 1, 2]), dice.choice([1, 7, 5_000])
-    write_records(mirrored.topics, varied(mirrored.replay.records, variant, seed=dice.randrange(1_000)))
-    mirrored.run_here(processes, KAFKA__POLL_MAX_RECORDS=str(batch))
-    assert mirrored.unexplained() == []
-
-
-@pytest.mark.parametrize(("command", "workers"), [("bytewax", 1), ("bytewax", 2), ("run", 2)])
-def test_every_way_to_start_it_mirrors(mirrored: Mirrored, command: str, workers: int) -> None:
-    write_records(mirrored.topics, varied(mirrored.replay.records, "shuffled", seed=1))
-    with mirrored.running(command, workers=workers) as flow:
-        assert flow.wait() == 0, flow.log.read_text()
-    assert mirrored.unexplained() == []
-
-
-def test_bad_records_become_dead_letters_and_stop_nothing(mirrored: Mirrored) -> None:
-    good = mirrored.replay.records
-    value = next(record.value for record in good if record.value)
-    name = good[0].topic.partition(".")[2]
-    broken = json.loads(value)
-    write_records(mirrored.topics, good)
-    mirrored.topics.write(name, [b"", value[:40], b"\xff\xfe", b"[]", json.dumps(broken | {"op": "x"}).encode()])
-    mirrored.topics.create("nobody.knows")
-    mirrored.topics.write("nobody.knows", [value])
-    write_records(mirrored.topics, good[:50])
-    mirrored.run_here()
-    letters = [json.loads(letter) for letter in mirrored.topics.read("cdc.dlq")]
-    assert Counter(letter["error_type"] for letter in letters) == {
-        "MalformedRecord": 3,
-        "UnexpectedEnvelope": 1,
-        "UnknownOperation": 1,
-        "UnknownTable": 1,
-    }
-    assert mirrored.unexplained() == []
+@pytest.mark.parametrize(("variant", "processes", "batch"), list(product(VARIANTS, PROCESSES, BATCH_SIZES)))
+def test_every_mode_gives_the_rows_that_cassandra_held(
+    shop: Mirrored, name: str, variant: str, processes: int, batch: int
+) -> None:
+    shop.name = name
+    write_varied(shop.topics, [name], variant, seed=processes)
+    shop.run_here(processes, KAFKA__POLL_MAX_RECORDS=str(batch))
+    assert shop.unexplained() == []
