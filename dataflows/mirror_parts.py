@@ -120,11 +120,12 @@ def postgres_sink(
     read_layouts: ReadLayouts,
     confirm: Callable[[list[Rejected]], None],
     forget: Callable[[Iterable[Change]], None],
-    progress: Progress,
+    facts: ProcessFacts,
 ) -> PostgresSink:
-    """Return the sink with its sweeper."""
+    """Return the sink with its sweeper. Both give up waiting for the server when the process must end."""
+    gives_up = facts.stop.gives_up
     sweeper = Sweeper(
-        Writer(options, read_layouts, confirm),
+        Writer(options, read_layouts, confirm, gives_up),
         interval_seconds=settings.sweep.interval_seconds,
         purge_interval_seconds=settings.tombstones.purge_interval_seconds,
     )
@@ -134,10 +135,11 @@ def postgres_sink(
         confirm,
         forget,
         max_batch_rows=settings.postgres.max_batch_rows,
-        progress=progress,
+        progress=facts.progress,
         metrics=process_metrics(),
         sweeper=sweeper,
         worker_id=str(settings.shard.index),
+        gives_up=gives_up,
     )
 
 
@@ -174,9 +176,7 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
     letters = dead_letter_writer(settings.kafka, client, LetterStore(options.dsn), facts.status)
     source = kafka_source(settings, client, StoredPositions(options, read_layouts), facts, lambda: postgres.halted)
     dedupe = Dedupe(source.starts, max_fingerprints=settings.dedupe.window_entries)
-    postgres = postgres_sink(
-        settings, options, read_layouts=read_layouts, confirm=letters.confirm, forget=forget, progress=facts.progress
-    )
+    postgres = postgres_sink(settings, options, read_layouts=read_layouts, confirm=letters.confirm, forget=forget, facts=facts)
     serve_metrics(settings.http, process_metrics())
     spare_collector()
     return MirrorParts(source, deserializer(settings, schema), dedupe, postgres, DeadLetterSink(letters))

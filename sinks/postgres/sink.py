@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
@@ -38,8 +39,9 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
         metrics: Metrics,
         sweeper: Sweeper,
         worker_id: str,
+        gives_up: threading.Event | None = None,
     ) -> None:
-        self._writer = Writer(options, read_layouts, confirm_dead_letters)
+        self._writer = Writer(options, read_layouts, confirm_dead_letters, gives_up)
         self._overlapped = OverlappedWriter(self._writer, max_rows=max_batch_rows, on_written=self._note)
         self._forget = forget
         self._progress = progress
@@ -48,6 +50,7 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
         self._worker_id = worker_id
         self._lock = threading.Lock()
         self._open_parts = 0
+        self._failed = False
 
     @property
     def halted(self) -> frozenset[str]:
@@ -70,22 +73,39 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
 
     def submit(self, batch: Batch[Change]) -> None:
         """Take a batch; may wait for the writer."""
-        self._overlapped.submit(batch)
+        with self._failing():
+            self._overlapped.submit(batch)
 
     def flush(self) -> None:
         """Return when everything submitted is committed and what has expired is out of sight for a moment."""
-        self._overlapped.flush()
-        self._sweeper.raise_error()
+        with self._failing():
+            self._overlapped.flush()
+            self._sweeper.raise_error()
 
     def close_part(self) -> None:
-        """End the threads with the last partition, after one more sweep."""
+        """End the threads with the last partition, after one more sweep.
+
+        After a failure it raises nothing: the engine closes partitions while it unwinds, and an error would abort the process.
+        """
         with self._lock:
             self._open_parts -= 1
             if self._open_parts:
                 return
+        if self._failed:
+            self._sweeper.abandon()
+            self._overlapped.close()
+            return
         self._overlapped.flush()
         self._overlapped.close()
         self._sweeper.finish()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._failed = True
+            raise
 
     def _note(self, prepared: Prepared, outcome: Outcome) -> None:
         self._progress.committed(self._writer.committed())

@@ -41,6 +41,10 @@ class Sweeper:
         self._writer.sweep()
         self._writer.close()
 
+    def abandon(self) -> None:
+        """End the thread as it is; raises nothing. It may be waiting for the server, and is left to that."""
+        self._ending.set()
+
     def _run(self) -> None:
         purge_at = time.monotonic() + self._purge_interval
         try:
