@@ -82,7 +82,7 @@ def deleted(tables: SinkTables, writer: Writer) -> None:
 
 def remembered(tables: SinkTables) -> tuple[int, int]:
     graveyard = tables.layout("t").graveyard
-    return tables.query(f"SELECT (SELECT count(*) FROM {graveyard}), (SELECT count(*) FROM cdc.tombstones)")[0]  # type: ignore[return-value]
+    return tables.query(f"SELECT (SELECT count(*) FROM {graveyard}), (SELECT count(*) FROM cdc.tombstones)")[0]
 
 
 @pytest.mark.parametrize(("retention", "kept_for"), [(50, 100), (200, 200)], ids=["gc_grace", "min_retention"])

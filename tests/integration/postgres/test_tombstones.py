@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
 from cdc.event import Bound
-from sinks.postgres import session
+from sinks.postgres import tombstones
 from tests.integration.postgres.sink_tables import SinkTables, bound, change, keys, range_deletion
 
 Make = Callable[[str], SinkTables]
@@ -76,13 +77,13 @@ def test_a_partition_of_20000_rows_is_deleted_in_bounded_transactions(
     tables.run(f"INSERT INTO {layout.relation} (p, c, v, _cdc_ts) SELECT 1, i, 'x', 1 FROM generate_series(1, 20000) AS i")
     tables.run(f"INSERT INTO {layout.relation} (p, c, v, _cdc_ts) SELECT 2, i, 'x', 1 FROM generate_series(1, 10) AS i")
     left: list[int] = []
-    step = session.tombstones.apply_step
+    step = tombstones.apply_step
 
-    def counted(*arguments: object, **options: object) -> object:
+    def counted(*arguments: Any, **options: Any) -> tombstones.Progress:
         left.append(tables.query(f"SELECT count(*) FROM {layout.relation} WHERE p = 1")[0][0])
-        return step(*arguments, **options)  # type: ignore[arg-type]
+        return step(*arguments, **options)
 
-    monkeypatch.setattr(session.tombstones, "apply_step", counted)
+    monkeypatch.setattr(tombstones, "apply_step", counted)
     writer.apply([range_deletion(layout, ("1",), 5)])
     assert left == [20_000, 15_000, 10_000, 5_000, 0]
     assert tables.query(f"SELECT p, count(*) FROM {layout.relation} GROUP BY p") == [(2, 10)]
