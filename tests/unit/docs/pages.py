@@ -142,7 +142,7 @@ def commands_page() -> str:
 
 
 def _command_parts() -> Iterator[str]:
-    context = click.Context(main, info_name="cassmirror", terminal_width=100)
+    context = click.Context(main, info_name="cassmirror", terminal_width=100, **main.context_settings)
     for name in commands():
         command = main.get_command(context, name)
         assert command is not None

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cdc.event import Batch, Change, Position, Record, RowState, Skip
@@ -85,17 +85,15 @@ def test_a_forgotten_event_passes_again() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 30)), st.integers(1, 5))
+@example([0, 2, 3, 1, 2, 4, 0, 3], 3)
 def test_the_window_is_bounded_and_remembers_at_least_one_generation(numbers: list[int], generation: int) -> None:
     window = Window()
-    fresh: list[int] = []
-    for number in numbers:
-        in_last = number in fresh[-generation:]
+    for index, number in enumerate(numbers):
+        before = list(dict.fromkeys(reversed(numbers[:index])))  # each once, the newest first
         seen = window.seen(print_of(number), generation)
         assert len(window) <= 2 * generation
-        assert seen or not in_last
-        assert not seen or number in fresh
-        if not seen:
-            fresh.append(number)
+        assert seen or number not in before[:generation]
+        assert not seen or number in before
 
 
 def restarted(state: bytes, *starts: Position) -> SlotDedupe:
