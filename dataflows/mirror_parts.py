@@ -11,7 +11,7 @@ from bytewax.inputs import FixedPartitionedSource
 from bytewax.outputs import FixedPartitionedSink
 
 from cdc.errors import TableHalted
-from cdc.event import Batch, Change, Rejected
+from cdc.event import Batch, Change, Position, Rejected
 from cdc.schema import Schema, Table
 from cdc.types.registry import codec_for
 from operators.dedupe import Dedupe
@@ -71,7 +71,7 @@ def kafka_source(
     client: KafkaClient,
     stored_positions: ReadPositions,
     facts: ProcessFacts,
-    halted: Callable[[], Iterable[str]],
+    before_end: Callable[[], None],
 ) -> KafkaSource:
     """Return the source of this process's shard."""
     kafka = settings.kafka
@@ -85,7 +85,7 @@ def kafka_source(
         is_stopping=lambda: facts.stop.requested,
         slots=owned_slots(settings.shard.index, settings.shard.count),
         limits=FeedLimits(kafka.poll_max_records, queue_records=kafka.queue_records),
-        before_end=lambda: _require_none_halted(halted() if kafka.until_caught_up else ()),
+        before_end=before_end,
     )
 
 
@@ -174,7 +174,18 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
         dedupe.forget((slot_of(change.record.topic, change.record.partition), change.fingerprint) for change in changes)
 
     letters = dead_letter_writer(settings.kafka, client, LetterStore(options.dsn), facts.status)
-    source = kafka_source(settings, client, StoredPositions(options, read_layouts), facts, lambda: postgres.halted)
+    read_positions = StoredPositions(options, read_layouts)
+
+    def stored_positions() -> list[Position]:
+        positions = read_positions()
+        postgres.start()
+        return positions
+
+    def before_end() -> None:
+        postgres.before_end()
+        _require_none_halted(postgres.halted if settings.kafka.until_caught_up else ())
+
+    source = kafka_source(settings, client, stored_positions, facts, before_end)
     dedupe = Dedupe(source.starts, max_fingerprints=settings.dedupe.window_entries)
     postgres = postgres_sink(settings, options, read_layouts=read_layouts, confirm=letters.confirm, forget=forget, facts=facts)
     serve_metrics(settings.http, process_metrics())

@@ -71,6 +71,17 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
         self._sweeper.start()
         return PostgresPartition(self)
 
+    def start(self) -> None:
+        """Begin to sweep: the engine opens partitions only for what arrives, and what expires does not wait for that."""
+        self._sweeper.start()
+
+    def before_end(self) -> None:
+        """Sweep once more where no partition is open, which would do it when it is closed. Raises what the sweeper raised."""
+        with self._lock:
+            is_last = not self._open_parts
+        if is_last and self._sweeper.is_started:
+            self._sweeper.finish()
+
     def submit(self, batch: Batch[Change]) -> None:
         """Take a batch; may wait for the writer."""
         with self._failing():

@@ -27,6 +27,10 @@ class Sweeper:
                 self._thread = threading.Thread(target=self._run, name="postgres-sweeper", daemon=True)
                 self._thread.start()
 
+    @property
+    def is_started(self) -> bool:
+        return self._thread is not None
+
     def raise_error(self) -> None:
         """Raise what ended the thread, if anything did."""
         if self._error is not None:
