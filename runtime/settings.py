@@ -159,9 +159,11 @@ class ShardSettings(_Section):
 
 
 class HttpSettings(_Section):
-    """Metrics, health and admin."""
+    """Where the metrics are served."""
 
-    port: int = Field(default=8000, ge=0, le=65_535, description="Port of metrics and health, 0: off.")
+    port: int = Field(
+        default=8000, ge=0, le=65_535, description="Port of `/metrics`, 0: off. One that is taken costs only the metrics."
+    )
     host: str = Field(default="127.0.0.1", description="Address it listens on: loopback, for it asks for no password.")
 
 

@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 
 import cdc.errors
 from cdc.errors import BadRecord, CassmirrorError, InfrastructureError
+from cdc.event import Skip
 from dataflows.__main__ import commands, main
 from runtime.metrics import create_metrics
 from runtime.settings import PREFIX, Settings
@@ -124,7 +125,8 @@ def _default(field: FieldInfo) -> str:
 
 
 def metrics_page() -> str:
-    return METRICS_HEAD + "".join(f"{row}\n" for row in _metric_rows())
+    reasons = ", ".join(f"`{reason}`" for reason in Skip)
+    return METRICS_HEAD + "".join(f"{row}\n" for row in _metric_rows()) + f"\nReasons to skip: {reasons}.\n"
 
 
 def _metric_rows() -> Iterator[str]:
