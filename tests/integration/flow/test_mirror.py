@@ -20,20 +20,18 @@ ALONE = {"mode_tombstones_on_delete"}
 """Its table is that of another recording."""
 
 
-def flows_together() -> list[tuple[int, int, str]]:
-    """Return processes, batch size and recordings of every flow of the quick run: each recording once, in a seeded mode.
+TIMELESS = [name for name in recordings() if is_timeless(replay_of(name)) and name not in ALONE]
+TIMED = [name for name in recordings() if name not in TIMELESS]
+"""Recordings in which something expires: each has its clock."""
 
-    Recordings in which something expires run alone, as each has its clock.
-    """
+
+def seeded_flows() -> list[tuple[int, int, str]]:
+    """Return processes, batch size and recordings of every flow of the quick run: each recording once, in a seeded mode."""
     chance = random.Random(5)
     together: dict[tuple[int, int], list[str]] = {}
-    alone = []
-    for name in recordings():
-        processes, batch = chance.choice(PROCESSES), chance.choice(BATCH_SIZES)
-        if is_timeless(replay_of(name)) and name not in ALONE:
-            together.setdefault((processes, batch), []).append(name)
-        else:
-            alone.append((processes, batch, name))
+    for name in TIMELESS:
+        together.setdefault((chance.choice(PROCESSES), chance.choice(BATCH_SIZES)), []).append(name)
+    alone = [(chance.choice(PROCESSES), chance.choice(BATCH_SIZES), name) for name in TIMED]
     return [(processes, batch, "+".join(names)) for (processes, batch), names in together.items()] + alone
 
 
@@ -45,7 +43,7 @@ def write_varied(topics: Topics, names: Iterable[str], variant: str | None, seed
         write_records(topics, varied(replay_of(name).records, chosen, seed=chance.randrange(2**32)))
 
 
-@pytest.mark.parametrize(("processes", "batch", "name"), flows_together())
+@pytest.mark.parametrize(("processes", "batch", "name"), seeded_flows())
 def test_recordings_give_the_rows_that_cassandra_held(shop: Mirrored, processes: int, batch: int, name: str) -> None:
     shop.name = name
     write_varied(shop.topics, name.split("+"), None, seed=len(name))
@@ -55,12 +53,12 @@ def test_recordings_give_the_rows_that_cassandra_held(shop: Mirrored, processes:
 
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
-@pytest.mark.parametrize("name", recordings())
+@pytest.mark.parametrize("name", ["+".join(TIMELESS), *TIMED])
 @pytest.mark.parametrize(("variant", "processes", "batch"), list(product(VARIANTS, PROCESSES, BATCH_SIZES)))
 def test_every_mode_gives_the_rows_that_cassandra_held(
     shop: Mirrored, name: str, variant: str, processes: int, batch: int
 ) -> None:
     shop.name = name
-    write_varied(shop.topics, [name], variant, seed=processes)
+    write_varied(shop.topics, name.split("+"), variant, seed=processes)
     shop.run_here(processes, KAFKA__POLL_MAX_RECORDS=str(batch))
     assert shop.unexplained() == []
