@@ -6,7 +6,7 @@ Every join starts at the small staging table and looks the other side up by its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from sinks.postgres.expressions import (
@@ -145,6 +145,13 @@ def erase_expired(layout: Layout) -> str:
         f"UPDATE {layout.relation} AS t SET {_assign(sets)} FROM {layout.stage} AS s"
         f" WHERE {layout.same_key('t', 's')} AND t._cdc_sweep_at <= {NOW}"
     )
+
+
+def select_due(layouts: Sequence[Layout]) -> str:
+    """Return the query of the ids of those tables that hold something due."""
+    looks = [f"SELECT 1 FROM {layout.relation} WHERE _cdc_sweep_at <= {NOW}" for layout in layouts]
+    ids = [layout.table_id for layout in layouts]
+    return " UNION ALL ".join(f"SELECT {table_id} WHERE EXISTS ({look})" for table_id, look in zip(ids, looks, strict=True))
 
 
 @lru_cache(STATEMENT_CACHE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import psycopg
@@ -13,6 +14,7 @@ from sinks.postgres.layout import Layout
 from sinks.postgres.merge import run
 
 CLOCK_NOW = "SELECT greatest(at, coalesce(%s, floor(extract(epoch FROM clock_timestamp()))::bigint)) FROM cdc.clock"
+TABLES_A_LOOK = 200
 KEEP_CLOCK = "UPDATE cdc.clock SET at = %s WHERE at < %s"
 
 PURGE_GRAVEYARD = """
@@ -44,6 +46,20 @@ def keep_clock(cursor: psycopg.Cursor, now: int) -> None:
     Locks the clock: after all rows and before the offsets.
     """
     cursor.execute(KEEP_CLOCK, (now, now))
+
+
+def due_tables(connection: psycopg.Connection, layouts: Sequence[Layout], fixed: int | None) -> list[Layout]:
+    """Return the tables in which something is due, in one look at their indexes; all of them when one cannot be read."""
+    with connection.cursor() as cursor:
+        now = clock_now(cursor, fixed)
+        due: set[int] = set()
+        for start in range(0, len(layouts), TABLES_A_LOOK):
+            try:
+                run(cursor, statements.select_due(layouts[start : start + TABLES_A_LOOK]), {"now": now})
+            except psycopg.ProgrammingError:  # a table that was altered behind our back: the sweep finds out which
+                return list(layouts)
+            due.update(table_id for (table_id,) in cursor)
+    return [layout for layout in layouts if layout.table_id in due]
 
 
 def sweep_step(connection: psycopg.Connection, layout: Layout, *, fixed: int | None, rows: int) -> int:

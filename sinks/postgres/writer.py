@@ -36,7 +36,7 @@ from sinks.postgres.judged import LayoutChanged, StatementFailed
 from sinks.postgres.layout import Layout
 from sinks.postgres.prepare import Prepared, prepare
 from sinks.postgres.session import Session
-from sinks.postgres.sweep import purge_step, sweep_step
+from sinks.postgres.sweep import due_tables, purge_step, sweep_step
 
 STAGE = "postgres"
 CONFLICTS = ("40P01", "40001")  # deadlock, serialization failure: the transaction is run again at once
@@ -132,7 +132,7 @@ class Writer:
 
     def sweep(self) -> int:
         """Take everything due out of sight, in bounded steps; return the number of rows looked at."""
-        found = {name: self._until_done(name, self._sweep_step) for name in list(self.layouts)}
+        found = {name: self._until_done(name, self._sweep_step) for name in self._with_retry(self._due_names)}
         for name, count in found.items():
             if count:
                 process_metrics().rows_expired.labels(name).inc(count)
@@ -226,6 +226,10 @@ class Writer:
         retention = max(self._options.min_retention, timedelta(seconds=layout.table.gc_grace_seconds))
         fixed, rows = self._options.clock_at, self._options.sweep_rows
         return purge_step(session.connection, layout, retention=retention, fixed=fixed, rows=rows)
+
+    def _due_names(self) -> list[str]:
+        live = [layout for name, layout in self.layouts.items() if name not in self.halted]
+        return [layout.table.full_name for layout in due_tables(self._open().connection, live, self._options.clock_at)]
 
     def _read_positions(self) -> list[Position]:
         return list(offsets.read(self._open().connection, self._options.group_id).values())
