@@ -21,7 +21,9 @@ from runtime.stop import Stop
 @click.option(
     "--recovery-dir", type=click.Path(path_type=Path, file_okay=False), help="Bytewax's recovery store. Made if missing."
 )
-@click.option("--snapshot-interval", type=click.FloatRange(min=0), help="Seconds between snapshots.")
+@click.option(
+    "--snapshot-interval", type=click.FloatRange(min=0), help="Seconds between snapshots: a drained end waits for one."
+)
 @click.option("--backup-interval", type=click.FloatRange(min=0), help="Seconds that old snapshots are kept.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Worker threads.")
 def run(recovery_dir: Path | None, snapshot_interval: float | None, backup_interval: float | None, workers: int) -> None:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine, pool
-from sqlalchemy.exc import DBAPIError
 
 from cdc.errors import SchemaError
 from cdc.schema import Column, Table, quote_cql
+from sinks.postgres.cdc_schema import upgrade_cdc_schema
 from sinks.postgres.connection import DDL_LOCK, connect, lock_table
 from sinks.postgres.layout import FIRST_COLUMN_SLOT, Layout, stored_column
 from sinks.postgres.naming import column_names, quote, schema_name, table_name
@@ -50,23 +46,6 @@ def migrate(dsn: str, tables: Iterable[Table], *, create_tables: bool = True) ->
             hint = "look at the relation of that name, and at the rights of the user in CDC_POSTGRES__DSN"
             raise SchemaError(f"PostgreSQL refused DDL: {error.diag.message_primary} ({error.sqlstate})", hint=hint) from error
     return sorted(layouts, key=lambda layout: layout.table_id)
-
-
-def upgrade_cdc_schema(connection: psycopg.Connection, dsn: str) -> None:
-    """Run the migrations of the `cdc` schema, one process at a time."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with connection.transaction(), connection.cursor() as cursor:
-        lock_table(cursor, DDL_LOCK, shared=False)
-        engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=pool.NullPool)
-        try:
-            with engine.begin() as alchemy:
-                if not alchemy.exec_driver_sql("SELECT 1 FROM pg_namespace WHERE nspname = 'cdc'").first():
-                    alchemy.exec_driver_sql("CREATE SCHEMA cdc")
-                config.attributes["connection"] = alchemy
-                command.upgrade(config, "head")
-        except DBAPIError as error:
-            raise error.orig or error from error
 
 
 def _migrate_table(connection: psycopg.Connection, table: Table, *, create_tables: bool) -> Layout:

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `sinks.postgres.migrate` hands over."""
+"""Alembic's entry: runs the migrations on the connection that `sinks.postgres.cdc_schema_upgrade` hands over."""
 
 from __future__ import annotations
 

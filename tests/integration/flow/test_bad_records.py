@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from cdc.errors import OffsetsLost
 from cdc.event import Record, Rejected
 from runtime.kafka.client import KafkaClient
 from runtime.metrics import create_metrics
@@ -74,21 +75,34 @@ def test_a_poison_row_in_a_poll_of_5000_is_one_dead_letter(topics: Topics, postg
         assert connection.execute("SELECT count(*) FROM notes.notes").fetchall() == [(POLL - 1,)]
 
 
-def test_a_letter_too_big_for_kafka_stands_in_postgres(topics: Topics, postgres_dsn: str) -> None:
+LARGE = Rejected(
+    "deserialize", "MalformedRecord", "not\0JSON", Record("t", 2, 7, 0, b"\0key", random.Random(1).randbytes(200_000))
+)
+
+
+def writer_of_small_letters(topics: Topics, dsn: str) -> DeadLetterWriter:
+    """Return a writer to a topic that takes 20 KB."""
     topics.create("cdc.dlq", config={"max.message.bytes": "20000", "compression.type": "uncompressed"})
+    client = KafkaClient(topics.bootstrap)
+    return DeadLetterWriter(client, topics.full("cdc.dlq"), LetterStore(dsn), Status(), metrics=create_metrics())
+
+
+def test_a_letter_too_big_for_kafka_stands_in_postgres(topics: Topics, postgres_dsn: str) -> None:
     migrate(postgres_dsn, [])
-    writer = DeadLetterWriter(
-        KafkaClient(topics.bootstrap), topics.full("cdc.dlq"), LetterStore(postgres_dsn), Status(), metrics=create_metrics()
-    )
-    noise = random.Random(1).randbytes(200_000)
-    refused = Rejected("deserialize", "MalformedRecord", "not\0JSON", Record("t", 2, 7, 0, b"\0key", noise))
+    writer = writer_of_small_letters(topics, postgres_dsn)
     for _ in range(2):  # a letter may be written again
-        writer.confirm([refused])
+        writer.confirm([LARGE])
     with psycopg.connect(postgres_dsn) as connection:
         ((letter, *record),) = connection.execute(
             'SELECT letter, topic, partition, "offset", record_key, record_value FROM cdc.dead_letters'
         )
-    assert record == ["t", 2, 7, b"\0key", noise]
+    assert record == ["t", 2, 7, LARGE.record.key, LARGE.record.value]
     assert (letter["error_type"], letter["error_message"]) == ("MalformedRecord", "not\\u0000JSON")
     assert (letter["source_topic"], letter["source_partition"], letter["source_offset"]) == ("t", 2, 7)
     assert topics.read("cdc.dlq") == []
+
+
+def test_a_letter_too_big_for_kafka_ends_the_process_where_postgres_was_emptied(topics: Topics, postgres_dsn: str) -> None:
+    writer = writer_of_small_letters(topics, postgres_dsn)
+    with pytest.raises(OffsetsLost):
+        writer.confirm([LARGE])
