@@ -152,6 +152,7 @@ def _command_parts() -> Iterator[str]:
 
 
 def _usage(command: click.Command, context: click.Context) -> Iterator[str]:
+    command._help_option = None  # made by whoever asked first, perhaps a test that called the command by itself
     yield f"## {context.command_path}\n\n```\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
