@@ -107,10 +107,10 @@ def dead_letter_writer(
     return DeadLetterWriter(client, settings.dead_letter_topic, store_letter, status, max_bytes=settings.dead_letter_max_bytes)
 
 
-def deserializer(settings: Settings, schema: Schema) -> Deserialize:
+def deserializer(settings: Settings, schema: Schema, knows: Callable[[int, bytes], bool]) -> Deserialize:
     """Return the stage that knows the tables. With a CQL file there is nobody to ask for a newer schema."""
     codec_of = partial(codec_for, nul_policy=settings.types.nul_policy)
-    return Deserialize(schema, settings.kafka.topic_prefix, codec_of=codec_of)
+    return Deserialize(schema, settings.kafka.topic_prefix, codec_of=codec_of, knows=knows)
 
 
 def postgres_sink(
@@ -174,7 +174,7 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
         dedupe.forget((slot_of(change.record.topic, change.record.partition), change.fingerprint) for change in changes)
 
     letters = dead_letter_writer(settings.kafka, client, LetterStore(options.dsn), facts.status)
-    read_positions = StoredPositions(options, read_layouts)
+    read_positions = StoredPositions(options, read_layouts, stop.gives_up)
 
     def stored_positions() -> list[Position]:
         positions = read_positions()
@@ -190,4 +190,4 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
     postgres = postgres_sink(settings, options, read_layouts=read_layouts, confirm=letters.confirm, forget=forget, facts=facts)
     serve_metrics(settings.http, process_metrics())
     spare_collector()
-    return MirrorParts(source, deserializer(settings, schema), dedupe, postgres, DeadLetterSink(letters))
+    return MirrorParts(source, deserializer(settings, schema, dedupe.knows), dedupe, postgres, DeadLetterSink(letters))

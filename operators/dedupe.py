@@ -46,6 +46,10 @@ class Window:
         self._young[fingerprint] = None
         return known
 
+    def knows(self, fingerprint: bytes) -> bool:
+        """Return whether an event came before, without remembering it."""
+        return fingerprint in self._young or fingerprint in self._old
+
     def forget(self, fingerprint: bytes) -> None:
         """Let the next copy of an event through: the copy before was not applied."""
         self._young.pop(fingerprint, None)
@@ -95,6 +99,11 @@ class Dedupe:
             return window, {}
         window.restore(state.fingerprints)
         return window, _by_partition(state.positions)
+
+    def knows(self, slot: int, fingerprint: bytes) -> bool:
+        """Return whether an event has passed the slot's window: its copy need not be decoded."""
+        window = self._windows.get(slot)
+        return window is not None and window.knows(fingerprint)
 
     def forget(self, changes: Iterable[tuple[int, bytes]]) -> None:
         """Forget events (slot and fingerprint) that the sink rejected or that belong to a halted table."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -20,8 +19,9 @@ STAGE: Final = "deserialize"
 
 
 class Deserialize:
-    """Turns the records of a poll into events; of the copies of one event in a poll only the first is decoded and kept.
+    """Turns the records of a poll into events; of the copies of one event only the first is decoded and kept.
 
+    `knows` tells by slot and fingerprint what dedupe has let through before, so that later copies cost no more than their hash.
     `refresh` returns the schema anew, or None where there is nobody to ask; it is called at most once a poll, when a record
     shows a table or column that is not known.
     """
@@ -32,16 +32,18 @@ class Deserialize:
         topic_prefix: str,
         *,
         codec_of: CodecOf = codec_for,
+        knows: Callable[[int, bytes], bool] = lambda _slot, _fingerprint: False,
         refresh: Callable[[], Schema | None] = lambda: None,
     ) -> None:
         self._prefix = topic_prefix
         self._codec_of = codec_of
+        self.knows = knows
         self._refresh = refresh
         self._use(schema)
 
     def __call__(self, batch: Batch[Record]) -> Batch[Event]:
         """Decode one poll. Idempotent."""
-        poll = _Poll(self, batch.skipped)
+        poll = _Poll(self, batch)
         events = attempt(STAGE, poll.event, batch.items, batch.rejected, self._origin)
         return Batch(batch.slot, events, batch.positions, batch.rejected, batch.skipped)
 
@@ -96,9 +98,10 @@ class _Topic:
 class _Poll:
     """The decoding of one poll: what has been seen in it."""
 
-    def __init__(self, stage: Deserialize, skipped: Counter[tuple[str, Skip]]) -> None:
+    def __init__(self, stage: Deserialize, batch: Batch[Record]) -> None:
         self._stage = stage
-        self._skipped = skipped
+        self._slot = batch.slot
+        self._skipped = batch.skipped
         self._seen: set[bytes] = set()
         self._may_learn = True
 
@@ -121,7 +124,7 @@ class _Poll:
             return None
         payload = payload_of(record.value)
         print_ = topic.fingerprint(payload)
-        if print_ in self._seen:
+        if print_ in self._seen or self._stage.knows(self._slot, print_):
             self._skipped[topic.table, Skip.DUPLICATE] += 1
             return None
         reader = topic.reader

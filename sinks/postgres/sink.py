@@ -47,6 +47,7 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
         self._progress = progress
         self._metrics = metrics
         self._sweeper = sweeper
+        sweeper.watch(self._writer)
         self._worker_id = worker_id
         self._lock = threading.Lock()
         self._open_parts = 0
@@ -159,8 +160,8 @@ class StoredPositions:
     Waits for the server. For several threads.
     """
 
-    def __init__(self, options: WriterOptions, read_layouts: Callable[[], Iterable[Layout]]) -> None:
-        self._writer = Writer(options, read_layouts, lambda _: None)
+    def __init__(self, options: WriterOptions, read_layouts: Callable[[], Iterable[Layout]], gives_up: threading.Event) -> None:
+        self._writer = Writer(options, read_layouts, lambda _: None, gives_up)
         self._lock = threading.Lock()
 
     def __call__(self) -> list[Position]:

@@ -179,3 +179,13 @@ def test_the_windows_of_a_process_share_its_budgets() -> None:
     for slot in range(64):
         process.logic(None).on_batch([Batch(slot, [], [])])
     assert (process.generation, process.snapshot_bytes) == (7, 25)
+
+
+def test_what_has_passed_is_known_without_being_remembered_again() -> None:
+    both = dedupe()
+    assert not both.knows(SLOT, print_of(1))
+    assert passed(both.logic(None), 1) == ["1"]
+    assert both.knows(SLOT, print_of(1))
+    assert not both.knows(SLOT + 1, print_of(1))
+    both.forget([(SLOT, print_of(1))])
+    assert not both.knows(SLOT, print_of(1))
