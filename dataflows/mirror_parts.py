@@ -121,6 +121,7 @@ def postgres_sink(
     confirm: Callable[[list[Rejected]], None],
     forget: Callable[[Iterable[Change]], None],
     facts: ProcessFacts,
+    source: KafkaSource,
 ) -> PostgresSink:
     """Return the sink with its sweeper. Both give up waiting for the server when the process must end."""
     gives_up = facts.stop.gives_up
@@ -128,6 +129,7 @@ def postgres_sink(
         Writer(options, read_layouts, confirm, gives_up),
         interval_seconds=settings.sweep.interval_seconds,
         purge_interval_seconds=settings.tombstones.purge_interval_seconds,
+        on_error=source.fail,
     )
     return PostgresSink(
         options,
@@ -140,6 +142,7 @@ def postgres_sink(
         sweeper=sweeper,
         worker_id=str(settings.shard.index),
         gives_up=gives_up,
+        is_unwinding=lambda: source.has_raised,
     )
 
 
@@ -187,7 +190,15 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
 
     source = kafka_source(settings, client, stored_positions, facts, before_end)
     dedupe = Dedupe(source.starts, max_fingerprints=settings.dedupe.window_entries)
-    postgres = postgres_sink(settings, options, read_layouts=read_layouts, confirm=letters.confirm, forget=forget, facts=facts)
+    postgres = postgres_sink(
+        settings,
+        options,
+        read_layouts=read_layouts,
+        confirm=letters.confirm,
+        forget=forget,
+        facts=facts,
+        source=source,
+    )
     serve_metrics(settings.http, process_metrics())
     spare_collector()
     return MirrorParts(source, deserializer(settings, schema, dedupe.knows), dedupe, postgres, DeadLetterSink(letters))

@@ -57,6 +57,15 @@ class KafkaSource(FixedPartitionedSource[Keyed, SlotState]):
         """Return where this process began to read the slot: what dedupe may build on."""
         return self._feed.starts(slot)
 
+    def fail(self, error: BaseException) -> None:
+        """Let the source end the process with an error that was found elsewhere."""
+        self._feed.fail(error)
+
+    @property
+    def has_raised(self) -> bool:
+        """Return whether the engine unwinds because of what `fail` was told."""
+        return self._feed.has_raised
+
     def list_parts(self) -> list[str]:
         """Return all slots, whatever the shard."""
         return [slot_key(slot) for slot in range(SLOTS)]

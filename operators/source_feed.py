@@ -57,6 +57,7 @@ class Feed:
         self._next_commit = 0.0
         self._to_commit: dict[TopicPartitionKey, int] = {}
         self._failure: BaseException | None = None
+        self.has_raised = False
         self.needs_watcher = threading.Event()
         self.ended = threading.Event()
 
@@ -74,6 +75,7 @@ class Feed:
         """Return what is there for a slot, None when nothing is. Raises what the watcher failed with."""
         with self._lock:
             if self._failure is not None:
+                self.has_raised = True
                 raise self._failure
             lanes = self._slots[slot]
             if not lanes:

@@ -40,12 +40,14 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
         sweeper: Sweeper,
         worker_id: str,
         gives_up: threading.Event | None = None,
+        is_unwinding: Callable[[], bool] = lambda: False,
     ) -> None:
         self._writer = Writer(options, read_layouts, confirm_dead_letters, gives_up)
         self._overlapped = OverlappedWriter(self._writer, max_rows=max_batch_rows, on_written=self._note)
         self._forget = forget
         self._progress = progress
         self._metrics = metrics
+        self._is_unwinding = is_unwinding
         self._sweeper = sweeper
         sweeper.watch(self._writer)
         self._worker_id = worker_id
@@ -103,7 +105,7 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
             self._open_parts -= 1
             if self._open_parts:
                 return
-        if self._failed:
+        if self._failed or self._is_unwinding():
             self._sweeper.abandon()
             self._overlapped.close()
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from sinks.postgres.writer import Writer
 
@@ -11,14 +12,27 @@ from sinks.postgres.writer import Writer
 class Sweeper:
     """Sweeps every `interval_seconds` and purges every `purge_interval_seconds`, on a connection of its own."""
 
-    def __init__(self, writer: Writer, *, interval_seconds: float, purge_interval_seconds: float) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        *,
+        interval_seconds: float,
+        purge_interval_seconds: float,
+        on_error: Callable[[BaseException], None] = lambda _: None,
+    ) -> None:
+        """`on_error` is told what ended the thread: an idle sink is not asked for a snapshot, where it would be raised."""
         self._writer = writer
         self._interval = interval_seconds
         self._purge_interval = purge_interval_seconds
+        self._on_error = on_error
         self._ending = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
+
+    def watch(self, writer: Writer) -> None:
+        """Notice for a writer that has nothing to write when PostgreSQL has gone back."""
+        self._writer.watch(writer)
 
     def start(self) -> None:
         """Start the thread once."""
@@ -59,3 +73,4 @@ class Sweeper:
                     purge_at = time.monotonic() + self._purge_interval
         except BaseException as error:  # noqa: BLE001  # it is raised where the engine can see it
             self._error = error
+            self._on_error(error)

@@ -142,6 +142,10 @@ class Writer:
         """Forget graveyard rows and tombstones that are past their retention; return how many."""
         return sum(self._until_done(name, self._purge_step) for name in list(self.layouts))
 
+    def watch(self, other: Writer) -> None:
+        """Look on every new connection whether PostgreSQL still holds what another writer has committed, too."""
+        self._committed = other._committed
+
     def close(self) -> None:
         """Close the connection."""
         if self._session is not None:
@@ -283,9 +287,10 @@ class Writer:
         """Return the session, on a new connection only after PostgreSQL has shown that it lost nothing."""
         if self._session is not None:
             return self._session
+        committed = dict(self._committed)  # as it is before the server is asked: another thread's writer may go on
         connection = connect(self._options.dsn, timeout_seconds=int(self._options.connect_timeout))
         try:
-            offsets.require_kept(self._committed, offsets.read(connection, self._options.group_id))
+            offsets.require_kept(committed, offsets.read(connection, self._options.group_id))
         except BaseException:
             connection.close()
             raise

@@ -43,9 +43,9 @@ def test_a_running_flow_ends_and_a_restart_makes_it_equal(
         write_records(shop.topics, records[half:most])
         shop.await_applied(most, flow)
         replace(own_postgres, tmp_path, restored)
-        write_records(shop.topics, records[most:])
-        assert flow.wait() == 1
+        assert flow.wait() == 1  # though there is nothing to write
         assert "start again" in flow.log.read_text()
+    write_records(shop.topics, records[most:])
     catches_up(shop)
 
 
