@@ -48,6 +48,7 @@ class RowState(msgspec.Struct, gc=False):
     `stamps[i]` is that of cell i (None where ABSENT) and `write_ts` is the greatest of them. `expires` (seconds since 1970)
     is aligned with `values`, None when nothing expires; a None value *with* an expiry is an expired cell whose value is gone.
     `marker` is the row marker's timestamp, `deletion` the row deletion's; None: there is none. Timestamps are microseconds.
+    `is_whole` says of an event's row that all its cells are written, live and without expiry; False says nothing.
     """
 
     key: Key
@@ -58,6 +59,7 @@ class RowState(msgspec.Struct, gc=False):
     expires: list[int | None] | None = None
     marker_expires: int | None = None
     deletion: int | None = None
+    is_whole: bool = False
 
 
 class Bound(msgspec.Struct, frozen=True, gc=False):

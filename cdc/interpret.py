@@ -102,6 +102,7 @@ class Interpreter:
         row = RowState(self._key(after), envelope.source.ts_us, values, marker)
         row.expires = expires if any(expiry is not None for expiry in expires) else None
         row.marker_expires = None if marker is None else self._marker_expiry(after)
+        row.is_whole = row.expires is None and all(isinstance(value, str) for value in values)
         return row
 
     def _marker_expiry(self, after: Any) -> int | None:

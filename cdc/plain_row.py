@@ -34,6 +34,7 @@ def plain_row_reader(partition: PartitionKeyReader, clustering: Keys, regular: C
 
 def _source(partition: PartitionKeyReader, clustering: Keys, regular: Cells, dropped: Sequence[str]) -> Iterator[str]:
     yield "def read(after, write_ts, marker):"
+    yield "    is_whole = True"
     yield "    try:"
     for attribute in dropped:
         yield f"        if after.{attribute} is not None: return None"
@@ -43,16 +44,18 @@ def _source(partition: PartitionKeyReader, clustering: Keys, regular: Cells, dro
     for attribute in (column.attribute for column in regular):
         yield from _cell(attribute)
     values = ", ".join(column.attribute for column in regular)
-    yield f"        return RowState({_key(partition, clustering)}, write_ts, [{values}], marker)"
+    unused = ", ".join(["None"] * 4)  # stamps, expires, marker_expires, deletion
+    yield f"        return RowState({_key(partition, clustering)}, write_ts, [{values}], marker, {unused}, is_whole)"
     yield "    except BadRecord: return None"
 
 
 def _cell(attribute: str) -> Iterator[str]:
     yield f"        cell = after.{attribute}"
-    yield f"        if cell is None: {attribute} = ABSENT"
+    yield f"        if cell is None: {attribute} = ABSENT; is_whole = False"
     yield "        elif cell.deletion_ts is None:"
     yield f"            {attribute} = cell.value"
     yield f"            if {attribute} is not None: {attribute} = text_{attribute}({attribute})"
+    yield f"            if {attribute} is None: is_whole = False"
     yield "        else: return None"
 
 

@@ -94,7 +94,7 @@ class Table:
     cdc: bool = True
     dropped_columns: frozenset[str] = field(default_factory=frozenset)
 
-    @property
+    @cached_property
     def full_name(self) -> str:
         return f"{self.keyspace}.{self.name}"
 

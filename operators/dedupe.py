@@ -7,6 +7,7 @@ hold its event would lose that event; hence the care about what a restart may re
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from itertools import chain, islice
 from typing import Final
 
 import msgspec
@@ -58,9 +59,8 @@ class Window:
     def newest(self, limit_bytes: int) -> bytes:
         """Return the newest fingerprints in one piece, oldest first."""
         keep = limit_bytes // FINGERPRINT_BYTES
-        young = list(self._young)[-keep:] if keep else []
-        old = list(self._old)[len(young) - keep :] if len(young) < keep else []
-        return b"".join([*old, *young])
+        newest_first = list(islice(chain(reversed(self._young), reversed(self._old)), keep))
+        return b"".join(reversed(newest_first))
 
     def restore(self, fingerprints: bytes) -> None:
         """Remember what `newest` gave, as the old generation."""

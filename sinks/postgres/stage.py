@@ -31,7 +31,11 @@ def stage(layout: Layout, states: Iterable[RowState]) -> list[Group]:
     simple: dict[Touched, list[RowState]] = defaultdict(list)
     general: list[RowState] = []
     forms: dict[tuple[type, ...], Touched] = {}
+    whole = tuple(range(len(layout.columns)))
     for state in collapsed.values():
+        if state.is_whole:
+            simple[whole].append(state)
+            continue
         form = tuple(map(type, state.values))
         touched = forms[form] if form in forms else forms.setdefault(form, _touched(form))
         if touched is None or state.stamps or state.expires or state.deletion is not None or state.marker_expires is not None:

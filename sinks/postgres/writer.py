@@ -104,8 +104,9 @@ class Writer:
 
     def prepare(self, changes: Iterable[Change], positions: Iterable[Position]) -> Prepared:
         """Make a batch ready to be written; may run in another thread than `write`."""
-        kept = [change for change in changes if change.table.full_name not in self.halted]
-        return prepare(self.layouts, kept, positions)
+        if self.halted:
+            changes = [change for change in changes if change.table.full_name not in self.halted]
+        return prepare(self.layouts, changes, positions)
 
     def write(self, prepared: Prepared) -> Outcome:
         """Write a batch and its positions; return once they are committed.

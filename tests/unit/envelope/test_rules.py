@@ -95,7 +95,7 @@ def _without_json_spaces(state: Outcome) -> Outcome:
 @pytest.mark.parametrize("write_ts", [-(2**63) + 1, -1, 0, 2**63 - 1])
 def test_the_write_timestamp_is_any_signed_64_bit_number(write_ts: int) -> None:
     got = outcome(SIMPLE, "i", {"a": written(1), "c": written("x")}, ts_us=write_ts)
-    assert got == RowState(("1",), write_ts, ["x"], write_ts)
+    assert got == RowState(("1",), write_ts, ["x"], write_ts, is_whole=True)
 
 
 def test_an_empty_frozen_collection_is_a_value() -> None:
@@ -259,7 +259,7 @@ def test_blobs_of_a_composite_partition_key_are_read_from_the_bytes_of_the_whole
     table = table_of("CREATE TABLE k.c (p1 text, p2 int, p3 blob, c int, v text, PRIMARY KEY ((p1, p2, p3), c))")
     container = "AAFhAAAEAAAAAQAAAgECAA=="  # a, 1, 0x0102
     after = {"p1": written("a"), "p2": written(1), "p3": written(container), "c": written(3), "v": written("x")}
-    assert outcome(table, "i", after) == RowState(("a", "1", "\\x0102", "3"), TS, ["x"], TS)
+    assert outcome(table, "i", after) == RowState(("a", "1", "\\x0102", "3"), TS, ["x"], TS, is_whole=True)
     partition = outcome(table, "d", after | {"c": None, "v": killed(TS)})
     assert partition == RangeDeletion(
         ("a", "1", "\\x0102"), bytes.fromhex("0001610000040000000100000201020 0".replace(" ", "")), Bound(), Bound(), TS

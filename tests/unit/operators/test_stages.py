@@ -73,7 +73,7 @@ def test_a_refusal_names_the_column_and_not_its_value() -> None:
 def test_a_change_carries_table_record_and_fingerprint() -> None:
     (change,) = run(good()).items
     assert change.table is TABLE
-    assert change.what == RowState(("1",), TS, ["x"], TS)
+    assert change.what == RowState(("1",), TS, ["x"], TS, is_whole=True)
     assert change.record == good()
     assert len(change.fingerprint) == 16
 
