@@ -27,17 +27,16 @@ def attempt(
 
     `origin` gives an item's record and table.
     """
-    results = []
+    results: list[Result] = []
+    keep = results.append
     for item in items:
         try:
-            result = step(item)
+            if (result := step(item)) is not None:
+                keep(result)
         except BadRecord as error:
             rejected.append(_rejected(stage, type(error).__name__, str(error), *origin(item)))
         except Exception:  # noqa: BLE001 - a bug costs its own record, not the others
             rejected.append(_rejected(stage, BUG, traceback.format_exc(), *origin(item)))
-        else:
-            if result is not None:
-                results.append(result)
     return results
 
 

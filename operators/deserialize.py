@@ -82,17 +82,12 @@ class _Topic:
     def __init__(self, name: str, table: Table, codec_of: CodecOf) -> None:
         self.fingerprint = Fingerprints(name)
         self.table = table.full_name
-        self._problem: BadRecord | None = None
+        self.reader: TableReader | None = None
+        self.problem: BadRecord | None = None
         try:
-            self._reader = TableReader(table, codec_of)
+            self.reader = TableReader(table, codec_of)
         except BadRecord as problem:
-            self._problem = problem
-
-    @property
-    def reader(self) -> TableReader:
-        if self._problem is not None:
-            raise self._problem
-        return self._reader
+            self.problem = problem
 
 
 class _Poll:
@@ -103,6 +98,8 @@ class _Poll:
         self._slot = batch.slot
         self._skipped = batch.skipped
         self._seen: set[bytes] = set()
+        self._topic_name = ""
+        self._topic: _Topic
         self._may_learn = True
 
     def event(self, record: Record) -> Event | None:
@@ -113,12 +110,16 @@ class _Poll:
             if not self._may_learn:
                 raise
             self._may_learn = False
+            self._topic_name = ""
             if not self._stage.learn():
                 raise
             return self._decode(record)
 
     def _decode(self, record: Record) -> Event | None:
-        topic = self._stage.topic(record.topic)
+        if record.topic != self._topic_name:
+            self._topic = self._stage.topic(record.topic)
+            self._topic_name = record.topic
+        topic = self._topic
         if record.value is None:
             self._skipped[topic.table, Skip.COMPACTION_MARKER] += 1
             return None
@@ -128,6 +129,8 @@ class _Poll:
             self._skipped[topic.table, Skip.DUPLICATE] += 1
             return None
         reader = topic.reader
+        if reader is None:
+            raise topic.problem or UnknownTable(record.topic)
         envelope = reader.decode(payload)
         if print_ != UNKNOWN:
             self._seen.add(print_)

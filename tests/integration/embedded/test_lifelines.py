@@ -20,8 +20,9 @@ from tests.integration.embedded.processes import eventually, family, is_gone, st
 
 # Starts services, says their process ids, and stays.
 PROGRAM = """
-import json, sys, time
+import json, signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it, and that is inherited
 from runtime.embedded.stack import EmbeddedServices
 stack = EmbeddedServices(Path(sys.argv[1]), sys.argv[2].split(","), durable=False)
 stack.start()
