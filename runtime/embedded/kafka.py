@@ -89,6 +89,9 @@ class KafkaServer(Server):
         """The same as `bootstrap_servers`."""
         return self.bootstrap_servers
 
+    def _ports(self) -> tuple[int, ...]:
+        return (*super()._ports(), self._controller_port)
+
     def prepare(self) -> None:
         """Download the jars if they are not there."""
         ensure(self.name)

@@ -49,7 +49,7 @@ def _remembered(memory: Path) -> int | None:
 
 
 def _any_free(name: str) -> int:
-    for port in random.sample(_RANGE, _TRIES):
+    for port in random.SystemRandom().sample(_RANGE, _TRIES):  # a seeded program would always try the same
         if is_free(port):
             return port
     raise ServiceFailed(f"no free port for {name} on {LOOPBACK}", hint=f"end programs that listen on ports of {_RANGE}")

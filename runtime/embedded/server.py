@@ -92,11 +92,28 @@ class Server(ABC):
         self.prepare()
         self._make_state_dir()
         require_disk(self.state_dir, self.disk_bytes, self.name)
-        self._process = ServerProcess(self.name, self.state_dir)
-        self._process.hold()
+        try:
+            self._start_once()
+        except ServiceFailed:
+            if self._process is None or not self._lost_a_port():
+                raise
+            self._process.stop()
+            self._start_once()
+
+    def _start_once(self) -> None:
+        self._process = process = ServerProcess(self.name, self.state_dir)
+        process.hold()
         self._port = ports.choose(self.state_dir / "port", wanted=self._wanted_port, name=self.name)
-        self._process.start(self._launch())
-        self._process.wait_ready(self._ready, self.ready_timeout_s)
+        process.start(self._launch())
+        process.wait_ready(self._ready, self.ready_timeout_s)
+
+    def _lost_a_port(self) -> bool:
+        """Tell whether another program took a port between our look at it and the server's."""
+        mine = self._ports()
+        return self._wanted_port is None and bool(mine) and not self.running() and not all(map(ports.is_free, mine))
+
+    def _ports(self) -> tuple[int, ...]:
+        return () if self._port is None else (self._port,)
 
     def _make_state_dir(self) -> None:
         self.state_dir.mkdir(parents=True, exist_ok=True)

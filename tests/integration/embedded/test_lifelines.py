@@ -60,7 +60,13 @@ def test_nothing_is_left_when_the_program_is_killed_while_a_fork_of_it_holds_the
     assert program.stdout is not None
     with program.stdout as output:
         (pid,) = json.loads(output.readline())
-    child = next(child for child in psutil.Process(program.pid).children() if child.pid != supervisor_of(pid))
+    supervisor = supervisor_of(pid)
+
+    def forks() -> list[psutil.Process]:  # it forks after it has spoken
+        return [child for child in psutil.Process(program.pid).children() if child.pid != supervisor]
+
+    assert eventually(lambda: bool(forks()))
+    (child,) = forks()
     program.kill()
     program.wait()
     assert eventually(lambda: is_gone(pid), 2)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
+
 import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from runtime.embedded import ports
 from runtime.embedded.valkey import ValkeyServer
 from tests.fixtures.servers import reachable_directory
 
@@ -45,3 +49,21 @@ def test_a_stop_and_a_start_keep_the_values_and_the_address() -> None:
                 assert client.get("a") == b"1"
         finally:
             server.kill()
+
+
+def test_a_port_taken_between_the_look_and_the_start_is_given_up_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    choose = ports.choose
+    with reachable_directory() as directory, socket.create_server((ports.LOOPBACK, 0)) as thief:
+        taken = [thief.getsockname()[1]]
+
+        def late(memory: Path, *, wanted: int | None = None, name: str) -> int:
+            return taken.pop() if taken else choose(memory, wanted=wanted, name=name)
+
+        monkeypatch.setattr(ports, "choose", late)
+        server = ValkeyServer(directory / "valkey")
+        server.start()
+        try:
+            assert server.running()
+            assert server.port != thief.getsockname()[1]
+        finally:
+            server.stop()
