@@ -1,4 +1,4 @@
-"""Reads one DDL statement: lark's LALR parser on `grammar.lark`, and the values made of what it finds."""
+"""Reads one DDL statement, or one type: lark's LALR parser on `grammar.lark`, and the values made of what it finds."""
 
 # ruff: noqa: FBT001 - the transformer's arguments are the parts of a grammar rule, in order; lark passes them
 
@@ -30,7 +30,7 @@ _PUNCTUATION = {
 def parse_statement(text: str, statement: Statement) -> ddl.Ddl:
     """Return the statement as a value. Raises `CqlError` where the grammar ends."""
     try:
-        tree = _parser().parse(text[statement.start : statement.end])
+        tree = _parser().parse(text[statement.start : statement.end], start="start")
         parsed: ddl.Ddl = _ToStatement(statement.start).transform(tree)
     except UnexpectedInput as error:
         raise _syntax_problem(error, statement) from error
@@ -41,6 +41,18 @@ def parse_statement(text: str, statement: Statement) -> ddl.Ddl:
     return parsed
 
 
+def parse_type(text: str) -> ddl.TypeName:
+    """Return a type as `system_schema` writes it. Raises `CqlError`."""
+    whole = Statement(0, len(text), ())
+    try:
+        parsed: ddl.TypeName = _ToStatement(0).transform(_parser().parse(text, start="type"))
+    except UnexpectedInput as error:
+        raise _syntax_problem(error, whole) from error
+    except (VisitError, RecursionError) as error:
+        raise _too_deep(error.orig_exc if isinstance(error, VisitError) else error, whole) from error
+    return parsed
+
+
 def _too_deep(error: Exception, statement: Statement) -> Exception:
     """Return the error, or what it means when the transformer ran out of stack."""
     return CqlError("a type is nested too deep", statement.start) if isinstance(error, RecursionError) else error
@@ -48,7 +60,7 @@ def _too_deep(error: Exception, statement: Statement) -> Exception:
 
 @cache
 def _parser() -> Lark:
-    return Lark.open_from_package("cdc.cql", "grammar.lark", parser="lalr", maybe_placeholders=True)
+    return Lark.open_from_package("cdc.cql", "grammar.lark", parser="lalr", maybe_placeholders=True, start=["start", "type"])
 
 
 def _syntax_problem(error: UnexpectedInput, statement: Statement) -> CqlError:
