@@ -28,6 +28,14 @@ CACHE_VARIABLE = "CASSMIRROR_CACHE"
 ROOTS = {
     # slf4j-simple: without a binding Kafka logs nothing.
     "kafka": ("org.apache.kafka:kafka_2.13:4.1.2", "org.slf4j:slf4j-simple:1.7.36"),
+    # Native parts are asked for by a classifier, which is not followed.
+    "cassandra": (
+        "org.apache.cassandra:cassandra-all:5.0.9",
+        "com.github.jnr:jffi:jar:native:1.3.11",
+        "io.netty:netty-transport-native-epoll:jar:linux-aarch_64:4.1.130.Final",
+        "io.netty:netty-transport-native-epoll:jar:linux-x86_64:4.1.130.Final",
+    ),
+    "connector": ("io.debezium:debezium-connector-cassandra-5:jar:jar-with-dependencies:3.5.0.Beta1",),
 }
 _AT_ONCE = 6
 

@@ -34,12 +34,19 @@ class Repository:
         )
 
     def runtime_closure(self, roots: Sequence[str]) -> list[str]:
-        """Return the coordinates of the roots and of all they need at run time, as `group:artifact:version`."""
-        inputs = [self._context.create_dependency(root) for root in roots]
-        with _explained(", ".join(roots)):
+        """Return the coordinates of the roots and of all they need at run time.
+
+        A root with a classifier is taken alone: it holds what it needs, or is a part of something else.
+        """
+        alone = [root for root in roots if root.count(":") > 2]
+        inputs = [self._context.create_dependency(root) for root in roots if root not in alone]
+        return sorted({*alone, *(self._needed(inputs) if inputs else ())})
+
+    def _needed(self, inputs: list[jgo.maven.Dependency]) -> set[str]:
+        with _explained(", ".join(map(str, inputs))):
             _, nodes = self._context.resolver.get_dependency_list(inputs)
         found = [*inputs, *(node.dep for node in nodes if node.dep.scope in {"compile", "runtime"})]
-        return sorted({f"{dep.groupId}:{dep.artifactId}:{dep.version}" for dep in found})
+        return {f"{dep.groupId}:{dep.artifactId}:{dep.version}" for dep in found}
 
     def download(self, coordinate: str) -> Path:
         """Download one artifact and return its file."""

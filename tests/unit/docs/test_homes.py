@@ -12,6 +12,7 @@ ROOT = DOCS.parent
 HOMES = {
     "alembic": {"sinks/postgres"},
     "bytewax": {"dataflows", "operators", "sinks", "runtime/recovery_store.py"},
+    "cassandra": {"runtime/catalog", "runtime/cassandra", "runtime/embedded"},
     "click": {"dataflows"},
     "confluent_kafka": {"runtime/kafka"},
     "jgo": {"runtime/embedded"},
