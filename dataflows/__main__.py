@@ -12,7 +12,7 @@ from cdc.errors import CassmirrorError, SchemaError, SettingsError
 
 EXIT_BAD_SETTINGS = 2
 
-NAMES = ("check", "demo", "migrate", "plan", "run", "schema", "services")
+NAMES = ("check", "demo", "migrate", "plan", "run", "schema", "services", "status")
 """Every command: a click command of its name in the module of its name beside this one."""
 
 

@@ -23,8 +23,10 @@ from operators.source_watch import StoredPositions as ReadPositions
 from operators.source_watch import WatchPlan
 from runtime.catalog import is_wanted, load_schema
 from runtime.collector import spare_collector
+from runtime.health import Health, Remembered
+from runtime.http import pages, serve
 from runtime.kafka.client import KafkaClient
-from runtime.metrics import process_metrics, serve_metrics
+from runtime.metrics import metrics_page, process_metrics
 from runtime.progress import Progress
 from runtime.settings import KafkaSettings, Settings
 from runtime.status import Status
@@ -33,10 +35,12 @@ from sinks.dead_letter import DeadLetterSink, DeadLetterWriter, StoreLetter
 from sinks.postgres.layout import Layout
 from sinks.postgres.letter_store import LetterStore
 from sinks.postgres.migrate import migrate
+from sinks.postgres.probe import server_version
 from sinks.postgres.sink import PostgresSink, StoredPositions
 from sinks.postgres.sweeper import Sweeper
 from sinks.postgres.writer import Writer, WriterOptions
 
+PROBE_SECONDS = 2.0  # whoever asks for the health of a process waits no longer for PostgreSQL
 ReadLayouts = Callable[[], Iterable[Layout]]
 
 
@@ -163,6 +167,12 @@ def writer_options(settings: Settings) -> WriterOptions:
     )
 
 
+def process_health(facts: ProcessFacts, dsn: str, halted: Callable[[], frozenset[str]]) -> Health:
+    """Return what answers for the health of this process."""
+    postgres = Remembered(partial(server_version, dsn, timeout_seconds=PROBE_SECONDS))
+    return Health(facts.status, halted, lambda: facts.stop.requested, probes={"postgres": postgres})
+
+
 def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
     """Build every stage. Nothing waits for a server here. Raises `SettingsError` or `SchemaError`."""
     facts = ProcessFacts(Progress(), Status(), stop)
@@ -199,6 +209,7 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
         facts=facts,
         source=source,
     )
-    serve_metrics(settings.http, process_metrics())
+    health = process_health(facts, options.dsn, halted=lambda: postgres.halted)
+    serve(settings.http, pages(health, metrics_page(process_metrics())))
     spare_collector()
     return MirrorParts(source, deserializer(settings, schema, dedupe.knows), dedupe, postgres, DeadLetterSink(letters))

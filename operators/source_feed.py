@@ -216,6 +216,7 @@ class Feed:
 
     def fail(self, error: BaseException) -> None:
         """Let the next `take` raise an error that no retry cures."""
+        self._status.failed(error)
         self._failure = error
 
     # --- within the lock -----------------------------------------------------------------------------------------

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
+from wsgiref.types import WSGIApplication
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-
-from runtime.logs import get_logger
-from runtime.settings import HttpSettings
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client.parser import text_string_to_metric_families
 
 _LATENCY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 _BATCH_ROWS = (1, 10, 50, 100, 500, 1_000, 2_500, 5_000, 10_000, 25_000)
@@ -92,19 +90,22 @@ def process_metrics() -> Metrics:
     return create_metrics()
 
 
-def serve_metrics(settings: HttpSettings, metrics: Metrics) -> Callable[[], None] | None:
-    """Answer `/metrics` on a thread of its own and return what ends it; a port that is taken costs only the metrics."""
-    if settings.port == 0:
-        return None
-    try:
-        server, thread = start_http_server(settings.port, settings.host, metrics.registry)
-    except OSError as error:
-        get_logger("metrics").warning("metrics_not_served", port=settings.port, reason=error.strerror)
-        return None
+def metrics_page(metrics: Metrics) -> WSGIApplication:
+    """Return what answers `/metrics`."""
+    page: WSGIApplication = make_wsgi_app(metrics.registry)
+    return page
 
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
-    return stop
+@dataclass(frozen=True)
+class Sample:
+    """One line of what a process exposes."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+def read_samples(text: str) -> list[Sample]:
+    """Return what `/metrics` of a process says."""
+    families = text_string_to_metric_families(text)
+    return [Sample(sample.name, sample.labels, sample.value) for family in families for sample in family.samples]

@@ -159,10 +159,13 @@ class ShardSettings(_Section):
 
 
 class HttpSettings(_Section):
-    """Where the metrics are served."""
+    """Where health and metrics are served."""
 
     port: int = Field(
-        default=8000, ge=0, le=65_535, description="Port of `/metrics`, 0: off. One that is taken costs only the metrics."
+        default=8000,
+        ge=0,
+        le=65_535,
+        description="Port of `/health/live`, `/health/ready` and `/metrics`, 0: off. One that is taken costs only these pages.",
     )
     host: str = Field(default="127.0.0.1", description="Address it listens on: loopback, for it asks for no password.")
 

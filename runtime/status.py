@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from cdc.errors import BadRecord, CassmirrorError
 from runtime.logs import get_logger
 from runtime.metrics import process_metrics
 
@@ -28,12 +29,17 @@ class LostRange:
 
 @dataclass(frozen=True)
 class Facts:
-    """One look at the status. `troubles` maps a service to the last thing that went wrong there."""
+    """One look at the status. `troubles` maps a service to the last thing that went wrong there.
+
+    `answered` names the services that have answered at least once; `failure` is the error that ends this process, empty before.
+    """
 
     troubles: dict[str, str]
     lost_ranges: tuple[LostRange, ...]
     vanished_partitions: tuple[tuple[str, int], ...]
     lost_records: int
+    answered: frozenset[str] = frozenset()
+    failure: str = ""
 
 
 class Status:
@@ -55,11 +61,23 @@ class Status:
 
     def working(self, service: str) -> None:
         """Note that a service answers."""
-        if service not in self._facts.troubles:
+        if service not in self._facts.troubles and service in self._facts.answered:
             return  # the hot path's way out
-        before = self._change(lambda facts: replace(facts, troubles={k: v for k, v in facts.troubles.items() if k != service}))
+
+        def note(facts: Facts) -> Facts:
+            troubles = {name: reason for name, reason in facts.troubles.items() if name != service}
+            return replace(facts, troubles=troubles, answered=facts.answered | {service})
+
+        before = self._change(note)
         if service in before.troubles:
             log.info("service works again", service=service)
+
+    def failed(self, error: BaseException) -> None:
+        """Note what will end this process; of an error that may quote a row only its class."""
+        failure = type(error).__name__
+        if isinstance(error, CassmirrorError) and not isinstance(error, BadRecord):
+            failure = f"{failure}: {error.message}"
+        self._change(lambda facts: replace(facts, failure=facts.failure or failure))
 
     def lost(self, lost: LostRange) -> None:
         """Note records that nobody will ever read."""

@@ -1,4 +1,4 @@
-"""`/metrics` of a running flow, however it is started."""
+"""The pages of a running flow, however it is started."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def skipped(port: int) -> float:
 
 
 @pytest.mark.parametrize("command", ["run", "bytewax"])
-def test_a_port_that_is_taken_costs_the_metrics_and_nothing_else(mirrored: Mirrored, command: str) -> None:
+def test_a_port_that_is_taken_costs_the_pages_and_nothing_else(mirrored: Mirrored, command: str) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         mirrored.running(command, HTTP__PORT=str(taken.getsockname()[1])) as flow,
     ):
         assert flow.wait() == 0, flow.log.read_text()
-    assert "metrics_not_served" in flow.log.read_text()
+    assert "http_not_served" in flow.log.read_text()
     assert mirrored.unexplained() == []

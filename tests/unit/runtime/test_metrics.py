@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-import urllib.request
-
 import pytest
 from prometheus_client import generate_latest
 
-from runtime.metrics import CircuitState, create_metrics, process_metrics, serve_metrics
-from runtime.settings import HttpSettings
+from runtime.metrics import CircuitState, Sample, create_metrics, process_metrics, read_samples
 
 FIXED = {
     "cdc_events_processed": ("table", "worker_id"),
@@ -45,20 +41,8 @@ def test_a_process_has_one_set_of_metrics() -> None:
     assert create_metrics() is not create_metrics()
 
 
-def test_a_port_that_is_taken_costs_the_metrics_only() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert serve_metrics(HttpSettings(port=taken.getsockname()[1]), create_metrics()) is None
-    assert serve_metrics(HttpSettings(port=0), create_metrics()) is None
-
-
-def test_metrics_are_served() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+def test_what_is_exposed_can_be_read_back() -> None:
     metrics = create_metrics()
     metrics.dlq_size.labels("shop.t").set(2)
-    stop = serve_metrics(HttpSettings(port=port), metrics)
-    assert stop is not None
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        got = answer.read().decode()
-    stop()
-    assert 'cdc_dlq_size{table="shop.t"} 2.0' in got
+    samples = read_samples(generate_latest(metrics.registry).decode())
+    assert Sample("cdc_dlq_size", {"table": "shop.t"}, 2.0) in samples
