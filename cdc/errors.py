@@ -21,6 +21,7 @@ Data errors are values on their way to the dead letters; infrastructure errors a
     ├── InfrastructureError           a server does not do its part: retried, the offsets stay
     │   ├── KafkaUnavailable
     │   ├── PostgresUnavailable
+    │   ├── CassandraUnavailable
     │   ├── RedisUnavailable
     │   ├── DeadLetterNotConfirmed
     │   └── ServiceFailed
@@ -143,7 +144,7 @@ class SettingsError(CassmirrorError):
 class SchemaError(CassmirrorError):
     """the Cassandra schema is not usable"""
 
-    default_hint = "correct the CQL file; the output of DESCRIBE is understood as it is"
+    default_hint = "correct the schema or the CQL file; the output of DESCRIBE is understood as it is"
 
 
 class InfrastructureError(CassmirrorError):
@@ -162,6 +163,12 @@ class PostgresUnavailable(InfrastructureError):
     """PostgreSQL does not answer or cannot work now"""
 
     default_hint = "check CDC_POSTGRES__DSN, the server and its disk; it is tried again"
+
+
+class CassandraUnavailable(InfrastructureError):
+    """Cassandra does not answer"""
+
+    default_hint = "check CDC_CASSANDRA__CONTACT_POINTS, the nodes and the rights of the user; it is tried again"
 
 
 class RedisUnavailable(InfrastructureError):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import click
 
-from cdc.errors import CassmirrorError
-from runtime.catalog import load_schema, ping_cache
+from cdc.errors import CassandraUnavailable, CassmirrorError
+from runtime.catalog import open_catalog
 from runtime.kafka.client import KafkaClient
 from runtime.kafka.scout import ClusterScout
 from runtime.logs import configure_logs
+from runtime.redis_cache import ping
 from runtime.settings import Settings, load_settings, unknown_variables
 from sinks.postgres.probe import server_version
 
@@ -28,10 +30,22 @@ def check(ctx: click.Context) -> None:
         click.echo(f"{name} = {value}")
     for variable in unknown_variables():
         click.echo(f"note: {variable} is no setting of ours", err=True)
-    tables = load_schema(settings).tables.values()
-    click.echo(f"tables: {', '.join(sorted(table.full_name for table in tables))}")
-    if not all([_answers(name, probe) for name, probe in probes(settings).items()]):  # noqa: C419 - ask all of them
+    answers = [_show_schema(settings), *(_answers(name, probe) for name, probe in probes(settings).items())]
+    if not all(answers):
         ctx.exit(1)
+
+
+def _show_schema(settings: Settings) -> bool:
+    """Show the tables and who named them; return whether anybody did."""
+    with closing(open_catalog(settings)) as catalog:
+        try:
+            tables = catalog.load().tables.values()
+        except CassandraUnavailable as error:
+            click.echo(f"schema: {error}", err=True)
+            return False
+    click.echo(f"schema: from {catalog.origin}")
+    click.echo(f"tables: {', '.join(sorted(table.full_name for table in tables))}")
+    return True
 
 
 def flat(tree: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
@@ -46,7 +60,11 @@ def flat(tree: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
 def probes(settings: Settings) -> dict[str, Probe]:
     """Return how each server is asked; what they return is shown."""
     found = {"PostgreSQL": lambda: _ask_postgres(settings), "Kafka": lambda: _ask_kafka(settings)}
-    return found | ({"Redis": lambda: _ask_redis(settings)} if settings.redis.url else {})
+    if settings.cassandra.contact_points:
+        found["Cassandra"] = lambda: _ask_cassandra(settings)
+    if settings.redis.url:
+        found["Redis"] = lambda: _ask_redis(settings)
+    return found
 
 
 def _answers(name: str, probe: Probe) -> bool:
@@ -71,6 +89,11 @@ def _ask_kafka(settings: Settings) -> str:
     return f"{len(ours)} topics {prefix}*"
 
 
+def _ask_cassandra(settings: Settings) -> str:
+    with closing(open_catalog(settings)) as catalog:
+        return f"release {catalog.node()}"
+
+
 def _ask_redis(settings: Settings) -> str:
-    ping_cache(settings.redis)
+    ping(settings.redis)
     return "answers"

@@ -9,7 +9,7 @@ import click
 from cdc.errors import UnsupportedType
 from cdc.schema import Column, ColumnKind, CqlType, Table
 from cdc.types.registry import codec_for
-from runtime.catalog import load_schema, read_schema
+from runtime.catalog import read_schema, select_tables
 from runtime.logs import configure_logs
 from runtime.settings import load_settings
 from sinks.postgres.naming import column_names, schema_name, table_name
@@ -45,7 +45,8 @@ def plan() -> None:
     """Show what each table becomes in PostgreSQL, and what cannot be mirrored exactly."""
     settings = load_settings()
     configure_logs(settings.log)
-    everything, mirrored = read_schema(settings).tables, load_schema(settings).tables
+    schema = read_schema(settings)
+    everything, mirrored = schema.tables, select_tables(schema, settings.tables).tables
     for key in sorted(everything):
         table = everything[key]
         lines = table_plan(table) if key in mirrored or table.is_counter else [f"{table.full_name} -> not named by CDC_TABLES"]

@@ -12,7 +12,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cdc.ddl import read_ddl
@@ -25,6 +35,7 @@ from runtime.settings_parsing import (
     as_names,
     as_options,
     expects_address,
+    expects_hosts,
     merged,
     problems_of,
     without_empty,
@@ -99,7 +110,7 @@ class PostgresSettings(_Section):
 
 
 class RedisSettings(_Section):
-    """An optional cache. So far only `cassmirror check` asks it; the flow goes on without it."""
+    """An optional cache of schemas, and checkpoints for people to look at. With it away the flow goes on."""
 
     url: Address | None = Field(default=None, description="`redis://...`. Unset: none.")
     timeout_seconds: float = Field(
@@ -108,16 +119,35 @@ class RedisSettings(_Section):
 
 
 class CassandraSettings(_Section):
-    """The cluster that is mirrored. Not used yet: what the mirror knows of the tables stands in the CQL file."""
+    """The cluster that is mirrored: asked for its schema. Optional where a CQL file says it."""
 
-    contact_points: Names = Field(default=(), description="`host[:port]`, comma separated. Reserved: nothing reads it yet.")
+    contact_points: Annotated[Names, AfterValidator(expects_hosts)] = Field(
+        default=(), description="`host[:port]`, comma separated; the port is 9042. Unset: the CQL file is all that is known."
+    )
+    username: str | None = Field(default=None, description="Who logs in; may read `system` and `system_schema`. Unset: nobody.")
+    password: SecretStr | None = Field(default=None, description="The password of that user.")
+    local_datacenter: str | None = Field(
+        default=None, description="Datacenter whose nodes are asked. Unset: that of the first contact point."
+    )
+    timeout_seconds: float = Field(
+        default=10, gt=0, description="Longest wait for a connection or an answer before it is tried again."
+    )
+    retry_max_seconds: float = Field(
+        default=5, gt=0, description="Longest pause between tries: the flow waits where a table or column is not known."
+    )
 
 
 class SchemaSettings(_Section):
     """What the mirror knows of the Cassandra tables."""
 
     file: Path | None = Field(
-        default=None, description="CQL DDL: the output of `DESCRIBE`, or the scripts that made the tables."
+        default=None,
+        description="CQL DDL: the output of `DESCRIBE`, or the scripts that made the tables. Used when no Cassandra answers.",
+    )
+    refresh_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="How often Cassandra is asked for changes that no event shows, and how long Redis keeps what it said.",
     )
 
     @field_validator("file")
@@ -317,8 +347,9 @@ def load_settings(environ: Mapping[str, str] | None = None, *, needs_schema: boo
         settings = Settings(**values)
     except ValidationError as error:
         problems = problems_of(error, PREFIX)
-    if needs_schema and not (values.get("schema") or {}).get("file"):
-        problems.append(f"schema.file: is required ({PREFIX}SCHEMA__FILE)")
+    known = [(values.get(section) or {}).get(name) for section, name in (("schema", "file"), ("cassandra", "contact_points"))]
+    if needs_schema and not any(known):
+        problems.append(f"schema.file: is required ({PREFIX}SCHEMA__FILE), or {PREFIX}CASSANDRA__CONTACT_POINTS")
     if problems:
         raise SettingsError("\n".join(problems))
     return settings

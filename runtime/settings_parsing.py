@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_HOST = re.compile(r"(?:\[(?P<address>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:\[\]/@]+))(?::(?P<port>\d{1,5}))?")
 _ADDRESS = re.compile(r"\w+://\S+|\w+\s*=.*", re.DOTALL)
 
 
@@ -49,6 +50,22 @@ def expects_address(value: Any) -> Any:
     if isinstance(value, str) and not _ADDRESS.fullmatch(value.strip()):
         raise ValueError("neither a URL nor key=value pairs")
     return value
+
+
+def expects_hosts(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what is not `host`, `host:port` or `[address]:port`."""
+    for name in names:
+        if not _HOST.fullmatch(name):
+            raise ValueError(f"{name!r} is not host[:port]")
+    return names
+
+
+def host_and_port(name: str, default_port: int) -> tuple[str, int]:
+    """Split what `expects_hosts` lets through."""
+    match = _HOST.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name!r} is not host[:port]")
+    return (match["address"] or match["host"]), int(match["port"] or default_port)
 
 
 def without_empty(tree: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ ROOT = DOCS.parent
 HOMES = {
     "alembic": {"sinks/postgres"},
     "bytewax": {"dataflows", "operators", "sinks", "runtime/recovery_store.py"},
-    "cassandra": {"runtime/catalog", "runtime/cassandra", "runtime/embedded"},
+    "cassandra": {"runtime/cassandra", "runtime/embedded"},
     "click": {"dataflows"},
     "confluent_kafka": {"runtime/kafka"},
     "jgo": {"runtime/embedded"},
@@ -23,7 +23,7 @@ HOMES = {
     "pybreaker": {"sinks/postgres"},
     "pydantic": {"runtime/settings"},
     "pydantic_settings": {"runtime/settings"},
-    "redis": {"runtime/catalog.py"},
+    "redis": {"runtime/redis_cache.py"},
     "sqlalchemy": {"sinks/postgres"},
     "structlog": {"runtime/logs.py"},
 }

@@ -11,6 +11,7 @@ import pytest
 
 from cdc.errors import SettingsError
 from runtime.settings import Settings, load_settings, unknown_variables
+from runtime.settings_parsing import host_and_port
 
 
 @pytest.fixture
@@ -144,8 +145,34 @@ def test_nothing_set_names_what_is_required() -> None:
     assert caught.value.message.splitlines() == [
         "kafka.bootstrap_servers: is required (CDC_KAFKA__BOOTSTRAP_SERVERS)",
         "postgres.dsn: is required (CDC_POSTGRES__DSN)",
-        "schema.file: is required (CDC_SCHEMA__FILE)",
+        "schema.file: is required (CDC_SCHEMA__FILE), or CDC_CASSANDRA__CONTACT_POINTS",
     ]
+
+
+def test_contact_points_make_the_file_needless(environ: dict[str, str]) -> None:
+    del environ["CDC_SCHEMA__FILE"]
+    assert load_settings(environ | {"CDC_CASSANDRA__CONTACT_POINTS": "a"}).schema_.file is None
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("a", ("a", 9042)),
+        ("cassandra-1.example:19042", ("cassandra-1.example", 19042)),
+        ("10.0.0.1:1", ("10.0.0.1", 1)),
+        ("[::1]:9043", ("::1", 9043)),
+        ("[fe80::1]", ("fe80::1", 9042)),
+    ],
+)
+def test_a_contact_point_is_a_host_with_or_without_a_port(environ: dict[str, str], name: str, want: tuple[str, int]) -> None:
+    points = load_settings(environ | {"CDC_CASSANDRA__CONTACT_POINTS": name}).cassandra.contact_points
+    assert [host_and_port(point, 9042) for point in points] == [want]
+
+
+@pytest.mark.parametrize("name", ["::1", "a:", "a:b", "user@a", "cassandra://a", "a b"])
+def test_anything_else_is_no_contact_point(environ: dict[str, str], name: str) -> None:
+    with pytest.raises(SettingsError, match=r"cassandra\.contact_points: .* is not host"):
+        load_settings(environ | {"CDC_CASSANDRA__CONTACT_POINTS": name})
 
 
 def test_a_command_without_need_of_a_schema_can_do_without(environ: dict[str, str]) -> None:
@@ -166,6 +193,7 @@ def test_secrets_are_masked_wherever_settings_are_shown(environ: dict[str, str])
     secrets = {
         "CDC_KAFKA__EXTRA": '{"sasl.username": "me", "sasl.password": "open-sesame"}',
         "CDC_REDIS__URL": "redis://:open-sesame@cache:6379/0",
+        "CDC_CASSANDRA__PASSWORD": "open-sesame",
     }
     settings = load_settings(environ | secrets)
     for shown in (repr(settings), str(settings), json.dumps(settings.masked()), settings.model_dump_json()):

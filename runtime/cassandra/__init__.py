@@ -1,0 +1,1 @@
+"""The Cassandra cluster that is mirrored, through cassandra-driver."""
