@@ -20,7 +20,7 @@ from runtime.embedded import services_file
 from runtime.embedded.accounts import make_directory, server_account
 from runtime.embedded.addresses import environment_lines, without_password
 from runtime.embedded.process import tail
-from runtime.embedded.stack import ALL, EmbeddedServices, ServiceStatus, read_status
+from runtime.embedded.stack import ALL, DEFAULT, LIVE, EmbeddedServices, ServiceStatus, read_status
 from runtime.embedded.state_dir import STATE_VARIABLE, default_state_dir
 
 _DETACHED_LOG = "services.log"
@@ -36,19 +36,25 @@ _state_dir = click.option(
 
 @click.group()
 def services() -> None:
-    """PostgreSQL, Kafka and Valkey of our own, for development."""
+    """PostgreSQL, Kafka, Valkey, and Cassandra with its connector, of our own, for development."""
 
 
 @services.command()
 @_state_dir
 @click.option("--only", "wanted", multiple=True, type=click.Choice(ALL), help="Start only this one; may be repeated.")
+@click.option("--live", is_flag=True, help="Also start Cassandra and its connector: 2.5 GB of memory in all.")
 @click.option("--detach", is_flag=True, help="Return when they serve, and leave them running until `down`.")
 @click.option("--postgres-port", type=int, help="Default: a free one, kept across restarts.")
 @click.option("--kafka-port", type=int, help="Default: a free one, kept across restarts.")
 @click.option("--valkey-port", type=int, help="Default: a free one, kept across restarts.")
-def up(state_dir: Path | None, wanted: tuple[str, ...], *, detach: bool, **ports: int | None) -> None:
-    """Start the servers, and keep them until Ctrl+C."""
+@click.option("--cassandra-port", type=int, help="Default: a free one, kept across restarts.")
+def up(state_dir: Path | None, wanted: tuple[str, ...], *, live: bool, detach: bool, **ports: int | None) -> None:
+    """Start PostgreSQL, Kafka and Valkey, or those asked for, and keep them until Ctrl+C.
+
+    The connector brings Cassandra and Kafka with it.
+    """
     place = _place(state_dir)
+    wanted = (*(wanted or DEFAULT), *(LIVE if live else ()))
     fixed = {name.removesuffix("_port"): port for name, port in ports.items() if port is not None}
     if services_file.read(place) is not None:
         _show(read_status(place), f"already running in {place}")
@@ -57,7 +63,7 @@ def up(state_dir: Path | None, wanted: tuple[str, ...], *, detach: bool, **ports
         if detach:
             _start_detached(place, wanted, fixed)
         else:
-            _keep(EmbeddedServices(place, wanted or ALL, ports=fixed))
+            _keep(EmbeddedServices(place, wanted, ports=fixed))
     except CassmirrorError as error:
         raise click.ClickException(str(error)) from error
 

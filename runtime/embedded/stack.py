@@ -15,13 +15,19 @@ from cdc.errors import ServiceFailed
 from runtime.embedded import locks, services_file
 from runtime.embedded.accounts import make_directory, server_account
 from runtime.embedded.capacity import require_memory
+from runtime.embedded.cassandra import CassandraServer
+from runtime.embedded.connector import ConnectorServer
 from runtime.embedded.kafka import KafkaServer
 from runtime.embedded.postgres import PostgresServer
 from runtime.embedded.server import Server
 from runtime.embedded.valkey import ValkeyServer
 
 # In the order of starting; they are stopped the other way round.
-ALL = ("postgres", "valkey", "kafka")
+DEFAULT = ("postgres", "valkey", "kafka")
+LIVE = ("cassandra", "connector")
+ALL = (*DEFAULT, *LIVE)
+# These are started when those serve.
+_NEEDS = {"connector": ("kafka", "cassandra")}
 _ServerT = TypeVar("_ServerT", bound=Server)
 
 
@@ -41,28 +47,41 @@ class EmbeddedServices:
     """The wanted servers, each in its part of one state directory; a context manager that starts and stops them.
 
     `durable=False` is for tests and demos, which end soon: see PostgresServer, and `short_lived` of KafkaServer. `ports` fixes
-    the port of a service by its name.
+    the port of a service by its name. The connector brings Cassandra and Kafka with it; `before_connector` is called when
+    those serve and it has not started: the place for DDL, none of which it can then miss. `keyspaces` are those it follows.
     """
 
     def __init__(
         self,
         state_dir: Path,
-        wanted: Sequence[str] = ALL,
+        wanted: Sequence[str] = DEFAULT,
         *,
         durable: bool = True,
         ports: Mapping[str, int] | None = None,
+        topic_prefix: str = "cassandra",
+        keyspaces: Sequence[str] = (),
+        before_connector: Callable[[CassandraServer], None] | None = None,
     ) -> None:
         self.state_dir = state_dir.absolute()
-        fixed = dict(ports or {})
-        make: dict[str, Callable[[Path], Server]] = {
-            "postgres": lambda place: PostgresServer(place, port=fixed.get("postgres"), durable=durable),
-            "valkey": lambda place: ValkeyServer(place, port=fixed.get("valkey")),
-            "kafka": lambda place: KafkaServer(place, port=fixed.get("kafka"), short_lived=not durable),
-        }
+        fixed, brief = dict(ports or {}), not durable
         unknown = sorted((set(wanted) | set(fixed)) - set(ALL))
         if unknown:
             raise ServiceFailed(f"no such service: {', '.join(unknown)}", hint=f"there are {', '.join(ALL)}")
-        self.servers = tuple(make[name](self.state_dir / name) for name in ALL if name in wanted)
+        make: dict[str, Callable[[Path, int | None], Server]] = {
+            "postgres": lambda place, port: PostgresServer(place, port=port, durable=durable),
+            "valkey": lambda place, port: ValkeyServer(place, port=port),
+            "kafka": lambda place, port: KafkaServer(place, port=port, short_lived=brief),
+            "cassandra": lambda place, port: CassandraServer(place, port=port, short_lived=brief),
+            "connector": lambda place, port: ConnectorServer(
+                place, self.cassandra, self.kafka, port=port, topic_prefix=topic_prefix, keyspaces=keyspaces, short_lived=brief
+            ),
+        }
+        brought = {name for one in wanted for name in (one, *_NEEDS.get(one, ()))}
+        self.servers: tuple[Server, ...] = ()
+        for name in ALL:
+            if name in brought:
+                self.servers += (make[name](self.state_dir / name, fixed.get(name)),)
+        self._before_connector = before_connector
         self._lock: IO[str] | None = None
 
     @property
@@ -80,6 +99,16 @@ class EmbeddedServices:
         """The Valkey among them."""
         return self._server(ValkeyServer)
 
+    @property
+    def cassandra(self) -> CassandraServer:
+        """The Cassandra node among them."""
+        return self._server(CassandraServer)
+
+    @property
+    def connector(self) -> ConnectorServer:
+        """The connector among them."""
+        return self._server(ConnectorServer)
+
     def __enter__(self) -> EmbeddedServices:
         self.start()
         return self
@@ -88,7 +117,7 @@ class EmbeddedServices:
         self.stop()
 
     def start(self) -> None:
-        """Start all at once, wait until all serve, and write `services.json`; if one fails, the others are stopped."""
+        """Start all, wait until all serve, and write `services.json`; if one fails, the others are stopped."""
         self._lock = self._hold()
         try:
             require_memory(sum(server.memory_bytes for server in self.servers), " and ".join(s.name for s in self.servers))
@@ -122,8 +151,15 @@ class EmbeddedServices:
             raise ServiceFailed(f"the services could not use {self.state_dir}: {error}", hint=hint) from error
 
     def _start_all(self) -> None:
-        with ThreadPoolExecutor(len(self.servers) or 1) as pool:
-            starts = [pool.submit(server.start) for server in self.servers]
+        self._start_together([server for server in self.servers if server.name not in _NEEDS])
+        last = [server for server in self.servers if server.name in _NEEDS]
+        if last and self._before_connector is not None:
+            self._before_connector(self.cassandra)
+        self._start_together(last)
+
+    def _start_together(self, servers: Sequence[Server]) -> None:
+        with ThreadPoolExecutor(len(servers) or 1) as pool:
+            starts = [pool.submit(server.start) for server in servers]
             try:
                 for start in starts:
                     start.result()
