@@ -15,6 +15,9 @@ EXIT_BAD_SETTINGS = 2
 NAMES = ("check", "demo", "migrate", "plan", "run", "schema", "services", "status")
 """Every command: a click command of its name in the module of its name beside this one."""
 
+EMBEDDED = frozenset({"demo", "services"})
+"""Those that start servers of their own: they need the extra `embedded`."""
+
 
 class _Failure(click.ClickException):
     """An error of ours on its way to the terminal: what, then what to do."""
@@ -50,7 +53,8 @@ class _Commands(click.Group):
 
 def commands() -> list[str]:
     """Return the commands that this installation has; what needs a part that is not installed is not offered."""
-    return [name for name in NAMES if find_spec(f"dataflows.{name}")]
+    left_out = frozenset() if find_spec("psutil") else EMBEDDED
+    return [name for name in NAMES if name not in left_out and find_spec(f"dataflows.{name}")]
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import structlog
 from click.testing import CliRunner, Result
 
-from dataflows.__main__ import commands, main
+from dataflows.__main__ import EMBEDDED, NAMES, commands, main
 
 CQL = """
 CREATE TYPE shop.addr (street text);
@@ -59,6 +60,13 @@ def test_help_lists_the_commands_that_are_there_and_no_others() -> None:
     result = run(["--help"], {})
     listed = result.output.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in listed if line.strip()] == commands()
+
+
+def test_without_the_embedded_servers_the_other_commands_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    listed = run(["--help"], {}).output.partition("Commands:\n")[2]
+    assert [line.split()[0] for line in listed.splitlines() if line.strip()] == sorted(set(NAMES) - EMBEDDED)
+    assert run(["demo"], {}).exit_code == 2
 
 
 @pytest.mark.parametrize("command", ["check", "migrate", "plan", "run", "schema"])
