@@ -1,0 +1,65 @@
+"""The Dockerfiles, as far as they can be read without an engine."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from runtime.http import LIVE
+from tests.unit.compose.files import CONFIG, ROOT, mounts, services
+from tests.unit.docs.test_docs import variables
+
+WORKER = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+CONNECTOR = (CONFIG / "debezium/Dockerfile").read_text(encoding="utf-8")
+BOTH = pytest.mark.parametrize("dockerfile", [WORKER, CONNECTOR], ids=["worker", "connector"])
+
+
+def instructions(dockerfile: str, name: str) -> list[str]:
+    """Return what follows an instruction, lines joined, of the last stage."""
+    joined = re.sub(r"\\\n\s*", "", dockerfile)
+    last = joined[joined.rindex("FROM ") :]
+    return re.findall(rf"^{name} (.*)$", last, re.MULTILINE)
+
+
+@BOTH
+def test_processes_are_started_by_exec_without_a_shell_and_not_as_root(dockerfile: str) -> None:
+    (entrypoint,) = instructions(dockerfile, "ENTRYPOINT")
+    assert json.loads(entrypoint)
+    (user,) = instructions(dockerfile, "USER")
+    assert user not in ("root", "0")
+    (check,) = instructions(dockerfile, "HEALTHCHECK")
+    assert json.loads(check.partition("CMD ")[2])
+
+
+@BOTH
+def test_base_images_are_pinned_to_a_full_version(dockerfile: str) -> None:
+    for image in re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE):
+        assert re.search(r":\d+\.\d+\.\d+(-[\w.-]+)?$", image), image
+
+
+def test_the_worker_is_installed_from_the_lock_with_its_hashes_and_from_nothing_else() -> None:
+    assert "pip download --quiet --require-hashes --no-deps --only-binary :all: --dest /wheels" in WORKER
+    assert "install --quiet --no-index --find-links /wheels" in WORKER
+    assert len(re.findall(r"\bpip\b.*\b(?:install|download)\b", WORKER)) == 2
+
+
+def test_the_worker_is_asked_whether_it_lives_where_it_answers() -> None:
+    (check,) = instructions(WORKER, "HEALTHCHECK")
+    assert LIVE in check
+    assert set(re.findall(r"CDC_\w+", WORKER)) <= variables()
+
+
+def test_the_build_sees_what_it_copies_and_little_else() -> None:
+    shown = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = [line.split()[:-1] for line in re.findall(r"^COPY (?!--from)(.*)$", WORKER, re.MULTILINE)]
+    assert shown == {name for names in copied for name in names}
+    assert [name for name in shown if not (ROOT / name).exists()] == []
+
+
+def test_the_connectors_own_files_stand_in_its_image_or_are_mounted() -> None:
+    copied = re.findall(r"^COPY (?:--from=\w+ )?\S+ (\S+)$", CONNECTOR, re.MULTILINE)
+    (entrypoint,) = instructions(CONNECTOR, "ENTRYPOINT")
+    needed = {word.lstrip("@") for word in json.loads(entrypoint) if "/" in word}
+    assert needed <= {*copied, *mounts(services()["connector"])}
