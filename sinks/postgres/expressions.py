@@ -72,6 +72,20 @@ def visible(layout: Layout, alias: str = "t") -> str:
     return f"CASE WHEN {alias}._cdc_expires IS NULL THEN ({unexpiring}) ELSE ({' OR '.join(live)}) END"
 
 
+def stripped(layout: Layout, floor: str, row_deletion: str) -> dict[str, str]:
+    """Return the new values of a row without what was written up to `floor`; its row deletion is then `row_deletion`."""
+    lives = {c.name: f"{written_at('t', c)} > {floor}" for c in layout.columns}
+    marker_lives = f"t._cdc_marker > {floor}"
+    sets = {c.sql: f"CASE WHEN {lives[c.name]} THEN t.{c.sql} END" for c in layout.columns}
+    sets["_cdc_marker"] = f"CASE WHEN {marker_lives} THEN t._cdc_marker END"
+    stamps = {c.name: f"CASE WHEN {lives[c.name]} THEN {written_at('t', c)} END" for c in layout.columns}
+    sets["_cdc_cells"] = slots(layout, row_deletion, stamps)
+    expires = {c.name: f"CASE WHEN {lives[c.name]} THEN {expiry('t', c)} END" for c in layout.columns}
+    kept = slots(layout, f"CASE WHEN {marker_lives} THEN {marker_expiry('t')} END", expires)
+    sets["_cdc_expires"] = f"CASE WHEN t._cdc_expires IS NOT NULL THEN {kept} END"
+    return sets
+
+
 class SimpleMerge:
     """Merge of staged rows that write one live, unexpiring value at one timestamp to each of the `touched` columns.
 
@@ -137,6 +151,23 @@ class SimpleMerge:
         kept = {c.name: f"CASE WHEN NOT ({self._newer} OR ({self._wins(c)})) THEN {expiry('t', c)} END" for c in self._touched}
         kept |= {c.name: expiry("t", c) for c in self._others}
         return slots(self._layout, f"CASE WHEN ({self._marker_wins}) IS NOT TRUE THEN {marker_expiry('t')} END", kept)
+
+
+class DeletionMerge:
+    """Merge of staged keys whose rows were deleted at the staged `_cdc_ts`, and nothing else."""
+
+    def __init__(self, layout: Layout, other: str) -> None:
+        self._layout = layout
+        self._deletion = f"{other}._cdc_ts"
+
+    def changes(self) -> str:
+        """Return the condition under which the deletion changes the table's row."""
+        return f"{self._deletion} > COALESCE({deletion('t')}, {NEVER})"
+
+    def assignments(self) -> dict[str, str]:
+        """Return the new value of each column of the table that can change."""
+        sets = stripped(self._layout, self._deletion, self._deletion)
+        return sets | {"_cdc_ts": f"GREATEST(t._cdc_ts, {self._deletion})"}
 
 
 class GeneralMerge:

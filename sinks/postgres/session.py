@@ -12,16 +12,13 @@ from sinks.postgres import offsets, tombstones
 from sinks.postgres.connection import lock_table
 from sinks.postgres.judged import StatementFailed, TableNow, judged, tables_now
 from sinks.postgres.layout import Layout
-from sinks.postgres.merge import Care, merge_groups
+from sinks.postgres.merge import Care, NewRows, merge_groups
 from sinks.postgres.prepare import Prepared, TableBatch
 from sinks.postgres.stage import Group, stage
 from sinks.postgres.statements import create_stage
 from sinks.postgres.sweep import clock_now, keep_clock
 
 TOMBSTONES_A_ROUND = 1_000
-MANY_UNCHANGING = (
-    0.05  # share of a batch from which the filter pays: a look-up costs a twentieth of a needless lock and its log
-)
 ORDERED_BATCHES = 1_000  # batches that lock all their rows in key order first, after one met another session in a deadlock
 ROWS_A_STEP = 5_000  # rows looked at in one transaction when a tombstone is applied: its row locks stay short
 
@@ -34,7 +31,7 @@ class Session:
         self.clock_at = clock_at
         self._group_id = group_id
         self._staged: set[int] = set()
-        self._filtered: set[int] = set()
+        self._new_rows: dict[int, NewRows] = {}
         self._ordered = 0
 
     def write(self, prepared: Prepared) -> list[Change]:
@@ -108,15 +105,10 @@ class Session:
         return refused
 
     def _merge(self, cursor: psycopg.Cursor, layout: Layout, groups: Sequence[Group], now: int) -> bool:
-        """Merge, and look rows up first as long as the batch before was largely copies; return whether anything expired."""
-        care = Care(look_up=layout.table_id in self._filtered, lock_first=self._ordered > 0)
+        """Merge; return whether anything was found expired."""
+        care = Care(self._new_rows.setdefault(layout.table_id, NewRows()), lock_first=self._ordered > 0)
         self._ordered = max(0, self._ordered - 1)
-        unchanging, found_expired = merge_groups(cursor, layout, groups, now, care)
-        if unchanging > MANY_UNCHANGING:
-            self._filtered.add(layout.table_id)
-        else:
-            self._filtered.discard(layout.table_id)
-        return found_expired
+        return merge_groups(cursor, layout, groups, now, care)
 
     def _groups(self, cursor: psycopg.Cursor, table: TableBatch, now: TableNow) -> tuple[Sequence[Group], list[Change]]:
         """Return what is to be merged: the batch as staged, or staged again without refused replays and covered cells."""

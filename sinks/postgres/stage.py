@@ -10,7 +10,7 @@ import msgspec
 from cdc.event import ABSENT, Key, RowState
 from cdc.ordering import cells_of, collapse
 from sinks.postgres.layout import Layout
-from sinks.postgres.statements import Touched
+from sinks.postgres.statements import DELETION, Touched
 
 MAX_GROUPS = 8  # sets of touched columns that get a statement of their own in a batch; rarer ones take the general form
 MIN_GROUP_ROWS = 16
@@ -18,7 +18,7 @@ ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 class Group(msgspec.Struct, frozen=True):
-    """The staged rows of one form: `lines` is COPY text for the columns of `touched` (None: the general form)."""
+    """The staged rows of one form: `lines` is COPY text for what rows of the form `touched` are staged with."""
 
     touched: Touched
     rows: int
@@ -30,6 +30,7 @@ def stage(layout: Layout, states: Iterable[RowState]) -> list[Group]:
     collapsed = collapse(states, layout.serializers)
     simple: dict[Touched, list[RowState]] = defaultdict(list)
     general: list[RowState] = []
+    deletions: list[RowState] = []
     forms: dict[tuple[type, ...], Touched] = {}
     whole = tuple(range(len(layout.columns)))
     for state in collapsed.values():
@@ -38,7 +39,9 @@ def stage(layout: Layout, states: Iterable[RowState]) -> list[Group]:
             continue
         form = tuple(map(type, state.values))
         touched = forms[form] if form in forms else forms.setdefault(form, _touched(form))
-        if touched is None or state.stamps or state.expires or state.deletion is not None or state.marker_expires is not None:
+        if touched == () and state.deletion is not None and state.marker is None:
+            deletions.append(state)
+        elif touched is None or state.stamps or state.expires or state.deletion is not None or state.marker_expires is not None:
             general.append(state)
         else:
             simple[touched].append(state)
@@ -49,6 +52,9 @@ def stage(layout: Layout, states: Iterable[RowState]) -> list[Group]:
     groups = [_group(_simple_lines(touched, simple[touched], i), touched) for i, touched in enumerate(kept)]
     if general:
         groups.append(_group([_general_line(layout, state, len(groups)) for state in general], None))
+    if deletions:
+        lines = [_line((*state.key, str(state.deletion), str(len(groups)))) for state in deletions]
+        groups.append(_group(lines, DELETION))
     return groups
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Final, Literal
 
 from sinks.postgres.expressions import (
     NOW,
     TIED,
+    DeletionMerge,
     GeneralMerge,
     SimpleMerge,
     deletion,
@@ -19,24 +21,30 @@ from sinks.postgres.expressions import (
     expiry,
     marker_expiry,
     slots,
+    stripped,
     tie,
     visible,
     written_at,
 )
-from sinks.postgres.layout import Layout
+from sinks.postgres.layout import Layout, StoredColumn
 
 METADATA = ("_cdc_ts", "_cdc_marker", "_cdc_cells", "_cdc_expires", "_cdc_sweep_at")
 SIMPLE_METADATA = ("_cdc_ts", "_cdc_marker")
+OF_GROUPS = "s._cdc_group = ANY(%(groups)s::smallint[])"
 STATEMENT_CACHE = 512  # sets of touched columns remembered over all tables: an application has few
 
-Touched = tuple[int, ...] | None
-"""Positions of the columns that all rows of a group write plainly; None for the general form."""
+DELETION: Final = "deletion"
+Touched = tuple[int, ...] | Literal["deletion"] | None
+"""Positions of the columns that all rows of a group write plainly; `DELETION` of bare row deletions; None: the general form."""
 
 
 def create_stage(layout: Layout) -> str:
-    """Return DDL of the session's staging table; its rows go with the transaction."""
+    """Return DDL of the session's staging table; its rows go with the transaction.
+
+    The group stands first: every step reads it of every row.
+    """
     name = layout.stage.removeprefix("pg_temp.")
-    return f"CREATE TEMPORARY TABLE IF NOT EXISTS {name} (LIKE {layout.relation}, _cdc_group smallint) ON COMMIT DELETE ROWS"
+    return f"CREATE TEMPORARY TABLE IF NOT EXISTS {name} (_cdc_group smallint, LIKE {layout.relation}) ON COMMIT DELETE ROWS"
 
 
 def copy_stage(layout: Layout, touched: Touched) -> str:
@@ -51,24 +59,57 @@ def copy_keys(layout: Layout) -> str:
 
 
 @lru_cache(STATEMENT_CACHE)
-def upsert(layout: Layout, touched: Touched) -> str:
-    """Return the claim and guarded merge of one group: absent keys are inserted, others locked and merged, in key order."""
-    columns = [*_columns(layout, touched), *_metadata(touched)]
-    merge = _merge(layout, touched, "excluded")
+def update(layout: Layout, touched: Touched) -> str:
+    """Return the guarded merge of those rows of one group that are there, in key order."""
+    merge = _merge(layout, touched, "s")
+    staged = _staged(layout, [*_columns(layout, touched), *METADATA])
     return (
-        f"INSERT INTO {layout.relation} AS t ({', '.join(columns)})"
-        f" SELECT {', '.join(columns)} FROM {layout.stage} WHERE _cdc_group = %(group)s ORDER BY {layout.key_list}"
-        f" ON CONFLICT ({layout.key_list}) DO UPDATE SET {_assign(merge.assignments())} WHERE {merge.changes()}"
+        f"UPDATE {layout.relation} AS t SET {_assign(merge.assignments())} FROM {staged} AS s"
+        f" WHERE {layout.same_key('t', 's')} AND ({merge.changes()})"
     )
 
 
 @lru_cache(STATEMENT_CACHE)
-def drop_unchanging(layout: Layout, touched: Touched) -> str:
-    """Return the filter: staged rows that would change nothing leave the stage."""
+def bury_covered(layout: Layout) -> str:
+    """Return the burial of those rows of a group of deletions that are there and wholly covered; they leave the stage.
+
+    Whoever deletes a row holds it as a claim would: the graveyard has no such key, and whoever inserts it waits.
+    """
+    dead = ", ".join(f"dead.{column.sql}" for column in layout.key)
+    cells = slots(layout, "dead._cdc_ts", {c.name: "NULL" for c in layout.columns})
+    return (
+        f"WITH dead AS (DELETE FROM {layout.relation} AS t"
+        f" USING {_staged(layout, ['ctid AS _cdc_place', layout.key_list, '_cdc_ts'])} AS s"
+        f" WHERE {layout.same_key('t', 's')} AND {_newest('t')} <= s._cdc_ts RETURNING s.*),"
+        f" buried AS (INSERT INTO {layout.graveyard} ({layout.key_list}, _cdc_ts, _cdc_cells, stored_at)"
+        f" SELECT {dead}, dead._cdc_ts, {cells}, to_timestamp({NOW}) FROM dead)"
+        f" DELETE FROM {layout.stage} AS s USING dead WHERE s.ctid = dead._cdc_place"
+    )
+
+
+@lru_cache(STATEMENT_CACHE)
+def set_apart(layout: Layout, touched: Touched) -> str:
+    """Return what gives the number `rest` to those staged rows of a group that are not there, or would change what is."""
     changes = _merge(layout, touched, "s").changes()
     return (
-        f"DELETE FROM {layout.stage} AS s WHERE s._cdc_group = %(group)s AND EXISTS"
+        f"UPDATE {layout.stage} AS s SET _cdc_group = %(rest)s WHERE s._cdc_group = %(group)s AND NOT EXISTS"
         f" (SELECT 1 FROM {layout.relation} AS t WHERE {layout.same_key('t', 's')} AND ({changes}) IS NOT TRUE OFFSET 0)"
+    )
+
+
+@lru_cache(STATEMENT_CACHE)
+def upsert(layout: Layout, touched: Touched) -> str:
+    """Return the claim and guarded merge of one group: absent keys are inserted, others locked and merged, in key order."""
+    columns = [*_columns(layout, touched), *_metadata(touched)]
+    values = list(columns)
+    if touched == DELETION:
+        columns.append("_cdc_cells")
+        values.append(slots(layout, "_cdc_ts", {c.name: "NULL" for c in layout.columns}))
+    merge = _merge(layout, touched, "excluded")
+    return (
+        f"INSERT INTO {layout.relation} AS t ({', '.join(columns)})"
+        f" SELECT {', '.join(values)} FROM {layout.stage} WHERE _cdc_group = %(group)s ORDER BY {layout.key_list}"
+        f" ON CONFLICT ({layout.key_list}) DO UPDATE SET {_assign(merge.assignments())} WHERE {merge.changes()}"
     )
 
 
@@ -110,22 +151,22 @@ def decide_tie(layout: Layout, column: int) -> str:
 
 @lru_cache(STATEMENT_CACHE)
 def fold_graveyard(layout: Layout) -> str:
-    """Return the fold: what the graveyard has of the staged keys is taken out and merged into their claimed rows."""
+    """Return the fold: what the graveyard has of the keys of some `groups` is taken out and merged into their claimed rows."""
     return (
         f"WITH g AS (DELETE FROM {layout.graveyard} AS y USING {layout.stage} AS s WHERE {layout.same_key('y', 's')}"
-        f" RETURNING y.*) UPDATE {layout.relation} AS t SET {_assign(GeneralMerge(layout, 'g').assignments())}"
+        f" AND {OF_GROUPS} RETURNING y.*) UPDATE {layout.relation} AS t SET {_assign(GeneralMerge(layout, 'g').assignments())}"
         f" FROM g WHERE {layout.same_key('t', 'g')}"
     )
 
 
 @lru_cache(STATEMENT_CACHE)
-def bury_invisible(layout: Layout, *, one_group: bool = False) -> str:
-    """Return the burial: staged keys (of one group, or all) whose rows `SELECT` must not show move to the graveyard."""
-    of_group = " AND s._cdc_group = %(group)s" if one_group else ""
+def bury_invisible(layout: Layout, *, some_groups: bool = False) -> str:
+    """Return the burial: staged keys (of some `groups`, or all) whose rows `SELECT` must not show move to the graveyard."""
+    of_groups = f" AND {OF_GROUPS}" if some_groups else ""
     kept = ", ".join(f"t.{column.sql}" for column in layout.key)
     return (
         f"WITH dead AS (DELETE FROM {layout.relation} AS t USING {layout.stage} AS s"
-        f" WHERE {layout.same_key('t', 's')} AND NOT ({visible(layout)}){of_group}"
+        f" WHERE {layout.same_key('t', 's')} AND NOT ({visible(layout)}){of_groups}"
         f" RETURNING {kept}, t._cdc_ts, t._cdc_marker, {dense_cells(layout)}, t._cdc_expires)"
         f" INSERT INTO {layout.graveyard} ({layout.key_list}, _cdc_ts, _cdc_marker, _cdc_cells, _cdc_expires, stored_at)"
         f" SELECT dead.*, to_timestamp({NOW}) FROM dead"
@@ -166,25 +207,16 @@ def stage_due(layout: Layout) -> str:
 @lru_cache(STATEMENT_CACHE)
 def delete_covered(layout: Layout) -> str:
     """Return the deletion of staged keys' rows that a range deletion at the staged `_cdc_ts` covers wholly."""
-    newest = f"GREATEST(t._cdc_ts, t._cdc_marker, {deletion('t')})"
     return (
         f"DELETE FROM {layout.relation} AS t USING {layout.stage} AS s"
-        f" WHERE {layout.same_key('t', 's')} AND {newest} <= s._cdc_ts"
+        f" WHERE {layout.same_key('t', 's')} AND {_newest('t')} <= s._cdc_ts"
     )
 
 
 @lru_cache(STATEMENT_CACHE)
 def strip_covered(layout: Layout) -> str:
     """Return the update that takes covered cells, expiries and markers out of staged keys' rows."""
-    survives = {c.name: f"{written_at('t', c)} > s._cdc_ts" for c in layout.columns}
-    marker_lives = "t._cdc_marker > s._cdc_ts"
-    sets = {c.sql: f"CASE WHEN {survives[c.name]} THEN t.{c.sql} END" for c in layout.columns}
-    sets["_cdc_marker"] = f"CASE WHEN {marker_lives} THEN t._cdc_marker END"
-    stamps = {c.name: f"CASE WHEN {survives[c.name]} THEN {written_at('t', c)} END" for c in layout.columns}
-    sets["_cdc_cells"] = slots(layout, deletion("t"), stamps)
-    expires = {c.name: f"CASE WHEN {survives[c.name]} THEN {expiry('t', c)} END" for c in layout.columns}
-    kept = slots(layout, f"CASE WHEN {marker_lives} THEN {marker_expiry('t')} END", expires)
-    sets["_cdc_expires"] = f"CASE WHEN t._cdc_expires IS NOT NULL THEN {kept} END"
+    sets = stripped(layout, "s._cdc_ts", deletion("t"))
     covered = " OR ".join(["t._cdc_marker <= s._cdc_ts", *(f"({written_at('t', c)}) <= s._cdc_ts" for c in layout.columns)])
     return (
         f"UPDATE {layout.relation} AS t SET {_assign(sets)} FROM {layout.stage} AS s"
@@ -192,17 +224,33 @@ def strip_covered(layout: Layout) -> str:
     )
 
 
-def _merge(layout: Layout, touched: Touched, other: str) -> SimpleMerge | GeneralMerge:
-    return GeneralMerge(layout, other) if touched is None else SimpleMerge(layout, touched, other)
+def _merge(layout: Layout, touched: Touched, other: str) -> SimpleMerge | DeletionMerge | GeneralMerge:
+    if touched is None:
+        return GeneralMerge(layout, other)
+    return DeletionMerge(layout, other) if touched == DELETION else SimpleMerge(layout, touched, other)
 
 
 def _columns(layout: Layout, touched: Touched) -> list[str]:
-    cells = layout.columns if touched is None else [layout.columns[i] for i in touched]
+    if touched is None:
+        cells: Sequence[StoredColumn] = layout.columns
+    else:
+        cells = () if touched == DELETION else [layout.columns[i] for i in touched]
     return [column.sql for column in (*layout.key, *cells)]
 
 
 def _metadata(touched: Touched) -> tuple[str, ...]:
-    return METADATA if touched is None else SIMPLE_METADATA
+    if touched is None:
+        return METADATA
+    return ("_cdc_ts",) if touched == DELETION else SIMPLE_METADATA
+
+
+def _staged(layout: Layout, columns: Sequence[str]) -> str:
+    """Return a group's staged rows as a subquery: in key order, the order in which all sessions lock."""
+    return f"(SELECT {', '.join(columns)} FROM {layout.stage} WHERE _cdc_group = %(group)s ORDER BY {layout.key_list})"
+
+
+def _newest(alias: str) -> str:
+    return f"GREATEST({alias}._cdc_ts, {alias}._cdc_marker, {deletion(alias)})"
 
 
 def _assign(sets: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from cdc.codec.partition_key import serialize_partition_key
 from cdc.ddl import read_ddl
 from cdc.event import ABSENT, Bound, Change, RangeDeletion, Record, RowState, Value
 from cdc.recording import differences
+from sinks.postgres.merge import NewRows
 from sinks.postgres.writer import Writer
 from tests.integration.postgres.stepping import Stage, Work, every_schedule, some_schedules
 from tests.model.mirror import MemoryMirror, PostgresMirror, set_clock
@@ -96,6 +97,25 @@ SCENARIOS = [
     Scenario("an older and a newer insert on a buried row", BURIED, [insert(3)], [insert(7)]),
     Scenario("an older insert and a newer update on a buried row", BURIED, [insert(3)], [update(7)]),
     Scenario("a newer delete and an insert between on a buried row", BURIED, [delete(9)], [insert(7)]),
+    Scenario("an older delete and a newer delete on a buried row", BURIED, [delete(7)], [delete(9)]),
+    Scenario("a newer delete and an older insert on a buried row", BURIED, [delete(9)], [insert(3)]),
+    Scenario("the same delete twice", LIVE, [delete(5)], [delete(5)]),
+    Scenario("a delete of nothing and an older update", [], [delete(5)], [update(4)]),
+    Scenario("a delete between two columns and a newer update", [insert(1), update(6)], [delete(5)], [update_b(7)]),
+    Scenario("a delete that another takes in, and a delete again", LIVE, [delete(5), insert(6)], [delete(7)]),
+    Scenario(
+        "two deletes and two inserts of two keys, the other way round",
+        [insert(1, c="1"), insert(1, c="2")],
+        [delete(3, c="1"), insert(3, c="2")],
+        [insert(4, c="1"), delete(4, c="2")],
+        may_deadlock=True,
+    ),
+    Scenario(
+        "two keys, one there and one not, deleted and written",
+        [insert(1, c="1")],
+        [delete(3, c="1"), delete(3, c="2")],
+        [update(4, c="1"), update(2, c="2")],
+    ),
     Scenario("a lone tombstone and an older insert", [], [update(5, None)], [insert(3)]),
     Scenario("an older insert and a range deletion", [], [insert(3)], [delete_range(5)]),
     Scenario("a newer insert and a range deletion", [], [insert(7)], [delete_range(5)]),
@@ -129,6 +149,7 @@ SCENARIOS = [
         [insert(1, c="1"), insert(1, c="2")],
         [insert(3, c="1"), update(3, None, c="2")],
         [update(4, None, c="1"), insert(4, c="2")],
+        may_deadlock=True,
     ),
     Scenario(
         "a range deletion of many rows and an update of them",
@@ -183,10 +204,17 @@ class Theatre:
 
 
 @pytest.fixture(scope="module")
-def theatre(module_dsn: str) -> Iterator[Theatre]:
+def stages(module_dsn: str) -> Iterator[Theatre]:
     theatre = Theatre(module_dsn)
     yield theatre
     theatre.close()
+
+
+@pytest.fixture(params=[False, True], ids=["looking for rows", "expecting new rows"])
+def theatre(stages: Theatre, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Theatre:
+    """The theatre, each group merged by one of the two ways: an update and an upsert of the rest, or an upsert of all."""
+    monkeypatch.setattr(NewRows, "expected", lambda *_: request.param)
+    return stages
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

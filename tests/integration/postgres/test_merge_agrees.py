@@ -13,6 +13,7 @@ from cdc.ddl import read_ddl
 from cdc.event import Change, Key, Record, RowState
 from cdc.ordering import is_visible, merge, visible_values
 from cdc.schema import Table
+from sinks.postgres.merge import NewRows
 from tests.model.mirror import PostgresMirror
 from tests.model.stored import stored_states
 from tests.unit.ordering.cases import LATE, MERGE_CASES, SIGHT_CASES, SOON, every_state
@@ -29,8 +30,10 @@ def serialize_int(text: str) -> bytes:
 INTS = (serialize_int, serialize_int)
 
 
-@pytest.fixture
-def pairs(module_dsn: str) -> Iterator[PostgresMirror]:
+@pytest.fixture(params=[False, True], ids=["looking for rows", "expecting new rows"])
+def pairs(module_dsn: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresMirror]:
+    """The table, each group merged by one of the two ways: an update and an upsert of the rest, or an upsert of all."""
+    monkeypatch.setattr(NewRows, "expected", lambda *_: request.param)
     mirror = PostgresMirror(module_dsn, SCHEMA.tables.values())
     mirror.clear()
     yield mirror

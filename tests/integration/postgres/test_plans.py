@@ -23,20 +23,26 @@ DDL = """
     CREATE TABLE plans.hosts (p int, t inet, a text, PRIMARY KEY (p, t));
 """
 STAGED: dict[str, Callable[[Layout], str]] = {
-    "drop_unchanging simple": lambda layout: statements.drop_unchanging(layout, (0, 1)),
-    "drop_unchanging general": lambda layout: statements.drop_unchanging(layout, None),
+    "update simple": lambda layout: statements.update(layout, (0, 1)),
+    "update general": lambda layout: statements.update(layout, None),
+    "bury_covered": statements.bury_covered,
+    "set_apart simple": lambda layout: statements.set_apart(layout, (0, 1)),
+    "set_apart deletion": lambda layout: statements.set_apart(layout, statements.DELETION),
+    "set_apart general": lambda layout: statements.set_apart(layout, None),
     "lock_staged": statements.lock_staged,
     "upsert simple": lambda layout: statements.upsert(layout, (0, 1)),
+    "upsert deletion": lambda layout: statements.upsert(layout, statements.DELETION),
     "upsert general": lambda layout: statements.upsert(layout, None),
     "select_ties": statements.select_ties,
     "fold_graveyard": statements.fold_graveyard,
     "bury_invisible": statements.bury_invisible,
+    "bury_invisible of groups": lambda layout: statements.bury_invisible(layout, some_groups=True),
     "erase_expired": statements.erase_expired,
     "delete_covered": statements.delete_covered,
     "strip_covered": statements.strip_covered,
     "stage_due": statements.stage_due,
 }
-PARAMETERS = {"group": 0, "now": 1, "rows": 5_000}
+PARAMETERS = {"group": 0, "groups": [0], "rest": -1, "now": 1, "rows": 5_000}
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,12 @@ from pathlib import Path
 from cdc.schema import Table
 from sinks.postgres import statements
 from sinks.postgres.layout import Layout, stored_column
+from sinks.postgres.statements import DELETION, Touched
 from sinks.postgres.table_ddl import create_table
 from tests.fixtures.events import table_of
 
 GOLDEN = Path(__file__).with_name("statements.sql")
+FORMS: dict[str, Touched] = {"simple": (0, 1), "partial": (1,), "key only": (), "deletion": DELETION, "general": None}
 DDL = 'CREATE TABLE shop.orders (id int, at timeuuid, total decimal, "no%te" text, PRIMARY KEY (id, at));'
 
 
@@ -27,12 +29,15 @@ def all_statements() -> dict[str, str]:
     layout = layout_of(table)
     named = {f"create_table {i}": text for i, text in enumerate(create_table(table, 7, "shop", "orders"))}
     named |= {"create_stage": statements.create_stage(layout), "copy_keys": statements.copy_keys(layout)}
-    for form, touched in {"simple": (0, 1), "partial": (1,), "key only": (), "general": None}.items():
+    for form, touched in FORMS.items():
         named[f"copy_stage {form}"] = statements.copy_stage(layout, touched)
-        named[f"drop_unchanging {form}"] = statements.drop_unchanging(layout, touched)
+        there = statements.bury_covered(layout) if touched == DELETION else statements.update(layout, touched)
+        named[f"what is there {form}"] = there
+        named[f"set_apart {form}"] = statements.set_apart(layout, touched)
         named[f"upsert {form}"] = statements.upsert(layout, touched)
     for name in ("lock_staged", "select_pending", "select_ties", "fold_graveyard", "bury_invisible", "erase_expired"):
         named[name] = getattr(statements, name)(layout)
+    named["bury_invisible of groups"] = statements.bury_invisible(layout, some_groups=True)
     named["decide_tie"] = statements.decide_tie(layout, 1)
     for name in ("stage_due", "delete_covered", "strip_covered"):
         named[name] = getattr(statements, name)(layout)
