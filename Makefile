@@ -1,6 +1,6 @@
 # From a fresh clone only Python 3.11 or 3.12 (with venv) and make are needed; each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint format bench lock clean
+.PHONY: help setup demo test test-real test-long lint format bench lock clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -16,8 +16,11 @@ setup: ## make .venv with the locked packages; quick when that is done
 demo: setup ## mirror recorded events into a real PostgreSQL and compare (KEEP=1: leave it running)
 	@$(BIN)/cassmirror demo $(ARGS)
 
-test: setup lint ## lint, then all tests but the long ones (SEED=n repeats a run)
-	$(BIN)/python -m pytest -m "not long" $(SEEDS) $(ARGS)
+test: setup lint ## lint, then all tests but the long and the real ones (SEED=n repeats a run)
+	$(BIN)/python -m pytest -m "not long and not real" $(SEEDS) $(ARGS)
+
+test-real: setup ## the tests on a real Cassandra with its connector, which need 2.5 GB of memory
+	$(BIN)/python -m pytest -m "real and not long" $(SEEDS) $(ARGS)
 
 test-long: setup ## all tests, the long ones included (SEED=n repeats a run)
 	CASSMIRROR_LONG=1 $(BIN)/python -m pytest --timeout 3600 $(SEEDS) $(ARGS)

@@ -1,3 +1,3 @@
 """Fixtures of the whole test suite live as plugins in tests/fixtures."""
 
-pytest_plugins = ["tests.fixtures.examples", "tests.fixtures.servers"]
+pytest_plugins = ["tests.fixtures.examples", "tests.fixtures.servers", "tests.fixtures.live"]

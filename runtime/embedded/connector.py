@@ -69,7 +69,10 @@ _LOST_SEGMENT = re.compile(r"Processing of LogicalCommitLog\{.*errored out")
 _NAME = r'(\w+|"(?:[^"]|"")+")'
 _TABLE = re.compile(rf"(Removed table \[)?CREATE TABLE {_NAME}\.{_NAME} \(\n(.*?)\n\) WITH ", re.DOTALL)
 _COLUMN = re.compile(rf"^ +{_NAME} ", re.MULTILINE)
-_NOT_ADDED = "Error happened while adding table {}.{} to schema instance"
+_REFUSALS = (
+    "Error happened while adding table {}.{} to schema instance",
+    "Error happened while reacting on changed table {}.{} in schema instance",
+)
 
 
 class Broker(Protocol):
@@ -144,7 +147,8 @@ class ConnectorServer(Server):
         """
         deadline = time.monotonic() + timeout_s
         while not self.knows(keyspace, table, columns):
-            refused = _NOT_ADDED.format(keyspace, table) in self._said() or not self.running()
+            said = self._said()
+            refused = not self.running() or any(words.format(keyspace, table) in said for words in _REFUSALS)
             if refused or time.monotonic() > deadline:
                 raise ServiceFailed(
                     f"the connector {'cannot take' if refused else 'has not taken'} note of {keyspace}.{table}",

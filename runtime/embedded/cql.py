@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from cassandra import DriverException
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
-from cassandra.policies import RoundRobinPolicy
+from cassandra.policies import ConstantReconnectionPolicy, RoundRobinPolicy
 
 from runtime.embedded import ports
 
@@ -27,6 +27,7 @@ def open_session(port: int) -> Iterator[Session]:
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         connect_timeout=_PATIENCE_S,
         control_connection_timeout=_PATIENCE_S,
+        reconnection_policy=ConstantReconnectionPolicy(0.5, max_attempts=None),  # a node that was restarted is soon used again
     )
     try:
         yield cluster.connect()
