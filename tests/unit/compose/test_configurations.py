@@ -117,7 +117,7 @@ def test_redis_keeps_what_it_is_told_by_log_and_snapshot() -> None:
     assert not {"requirepass", "user"} & told.keys()
 
 
-def test_postgres_quotes_no_row_in_its_log() -> None:
+def test_postgres_quotes_neither_key_nor_line_nor_statement_in_its_log() -> None:
     told = dict(line.split(" = ", 1) for line in lines(CONFIG / "postgres/postgresql.conf"))
     assert (told["log_error_verbosity"], told["log_min_error_statement"]) == ("terse", "panic")
     (file,) = (part.partition("=")[2] for part in services()["postgres"]["command"] if part.startswith("config_file="))

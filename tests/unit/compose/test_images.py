@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 
-from runtime.http import LIVE
+from runtime.http import LIVE, serve
+from runtime.settings import HttpSettings
+from tests.integration.flow.flow_metrics import free_port
 from tests.unit.compose.files import CONFIG, ROOT, mounts, services
 from tests.unit.docs.test_docs import variables
 
@@ -63,3 +70,29 @@ def test_the_connectors_own_files_stand_in_its_image_or_are_mounted() -> None:
     (entrypoint,) = instructions(CONNECTOR, "ENTRYPOINT")
     needed = {word.lstrip("@") for word in json.loads(entrypoint) if "/" in word}
     assert needed <= {*copied, *mounts(services()["connector"])}
+
+
+@pytest.mark.parametrize(("status", "is_healthy"), [("200 OK", True), ("503 Service Unavailable", False)])
+@BOTH
+def test_the_check_of_an_image_tells_a_healthy_process_from_another(dockerfile: str, status: str, is_healthy: bool) -> None:
+    def page(_environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        start(status, [])
+        return [b""]
+
+    port = free_port()
+    stop = serve(HttpSettings(port=port), {LIVE: page, "/health": page})
+    assert stop is not None
+    try:
+        assert (run_check(dockerfile, port) == 0) == is_healthy
+    finally:
+        stop()
+    assert run_check(dockerfile, port) != 0
+
+
+def run_check(dockerfile: str, port: int) -> int:
+    """Run an image's check against a port of this machine; return its exit code."""
+    (check,) = instructions(dockerfile, "HEALTHCHECK")
+    command = [word.replace("/8000", f"/{port}") for word in json.loads(check.partition("CMD ")[2])]
+    command[0] = {"python": sys.executable}.get(command[0], command[0])
+    environment = {**os.environ, "CDC_HTTP__PORT": str(port)}
+    return subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60).returncode
