@@ -1,8 +1,7 @@
 """A hash that the copies of one event share, whichever replica wrote them.
 
 Of the envelope only `ts_ms`, `source.file` and `source.pos` differ between copies. They are cut out of the raw JSON, and only
-where everything before `source.keyspace` is laid out as the connector does it: all else goes into the hash, so that two
-different mutations never share one.
+where they stand as the connector writes them: all else goes into the hash, so that two different mutations never share one.
 """
 
 from __future__ import annotations
@@ -19,39 +18,44 @@ _FILE = b',"file":"'
 _KEYSPACE = b',"keyspace":"'
 _DIGITS = b"0123456789"
 _OP_AT = len(b'{"ts_ms":1795437087284')  # milliseconds have 13 digits until the year 2286
-_COMMA = ord(",")
+_SOURCE_AT = _OP_AT + len(b',"op":"i","source":{')
+_CLOSING = ord("}")
 _LONGEST_HEAD = 4_096
-_MOST_LAYOUTS = 64
-# No brace inside the source before its keyspace: so `file` and `pos` are the source's own, not keys inside a value.
-_LAYOUT = re.compile(rb'\{"ts_ms":\d{13},"op":"\w*","source":\{[^{}]*,"file":"[^"\\{}]*","pos":-?\d+')
+_MOST_LEARNED = 64
+_START = re.compile(rb'\{"ts_ms":\d{13},"op":"\w","source":\{')
+_PLACE = re.compile(rb'[^"\\{}]*","pos":-?\d+')
 
 
 class Fingerprints:
     """Makes the fingerprints of one topic's events.
 
-    Layouts that were checked once are remembered without their digits, which alone differ from event to event: looking one up
-    costs a tenth of checking it.
+    An event's start and the place of the mutation in its log are checked once for each form that they take without their
+    digits, which alone differ from event to event. No brace closes between them, so the place is the source's own and not
+    part of a value.
     """
 
     def __init__(self, topic: str) -> None:
         self._topic = topic.encode() + b"\0"
-        self._layouts: set[bytes] = set()
+        self._learned: set[bytes] = set()
 
     def __call__(self, payload: bytes) -> bytes:
         """Return 128 bits of an event's JSON, or `UNKNOWN`."""
-        end = payload.find(_KEYSPACE, _OP_AT, _LONGEST_HEAD)
-        head = payload[:end]
-        layout = head.translate(None, _DIGITS)
-        if end < 0 or (layout not in self._layouts and not self._learn(layout, head)):
+        head, _, rest = payload.partition(_FILE)
+        place, found, tail = rest.partition(_KEYSPACE)
+        learned = self._learned
+        if not found or len(head) > _LONGEST_HEAD or _CLOSING in head:
             return UNKNOWN
-        if head[_OP_AT] != _COMMA:
+        start = head[:_SOURCE_AT]
+        if start.translate(None, _DIGITS) not in learned and not self._learn(_START, start):
             return UNKNOWN
-        return xxh3_128_digest(self._topic + head[_OP_AT : head.rfind(_FILE)] + payload[end:])
+        if place.translate(None, _DIGITS) not in learned and not self._learn(_PLACE, place):
+            return UNKNOWN
+        return xxh3_128_digest(self._topic + head[_OP_AT:] + tail)
 
-    def _learn(self, layout: bytes, head: bytes) -> bool:
-        if _LAYOUT.fullmatch(head) is None:
+    def _learn(self, form: re.Pattern[bytes], piece: bytes) -> bool:
+        if form.fullmatch(piece) is None:
             return False
-        if len(self._layouts) >= _MOST_LAYOUTS:
-            self._layouts.clear()
-        self._layouts.add(layout)
+        if len(self._learned) >= _MOST_LEARNED:
+            self._learned.clear()
+        self._learned.add(piece.translate(None, _DIGITS))
         return True

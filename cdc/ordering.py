@@ -97,7 +97,11 @@ def merge(left: RowState, right: RowState, serializers: Sequence[Serialize]) -> 
 
 def collapse(states: Iterable[RowState], serializers: Sequence[Serialize]) -> dict[Key, RowState]:
     """Return at most one state a key."""
-    collapsed: dict[Key, RowState] = {}
+    states = list(states)
+    collapsed = {state.key: state for state in states}
+    if len(collapsed) == len(states):
+        return collapsed
+    collapsed.clear()
     for state in states:
         known = collapsed.setdefault(state.key, state)
         if known is not state:

@@ -15,7 +15,7 @@ from cdc.event import Batch, Change, Position, Rejected
 from cdc.schema import Schema, Table
 from cdc.types.registry import codec_for
 from operators.dedupe import Dedupe
-from operators.deserialize import Deserialize
+from operators.deserialize import Deserialize, Known
 from operators.source import KafkaSource
 from operators.source_lane import FeedLimits
 from operators.source_topics import TopicFilter, owned_slots, slot_of
@@ -111,10 +111,10 @@ def dead_letter_writer(
     return DeadLetterWriter(client, settings.dead_letter_topic, store_letter, status, max_bytes=settings.dead_letter_max_bytes)
 
 
-def deserializer(settings: Settings, schema: Schema, knows: Callable[[int, bytes], bool]) -> Deserialize:
+def deserializer(settings: Settings, schema: Schema, known: Callable[[int], Known]) -> Deserialize:
     """Return the stage that knows the tables. With a CQL file there is nobody to ask for a newer schema."""
     codec_of = partial(codec_for, nul_policy=settings.types.nul_policy)
-    return Deserialize(schema, settings.kafka.topic_prefix, codec_of=codec_of, knows=knows)
+    return Deserialize(schema, settings.kafka.topic_prefix, codec_of=codec_of, known=known)
 
 
 def postgres_sink(
@@ -147,6 +147,7 @@ def postgres_sink(
         worker_id=str(settings.shard.index),
         gives_up=gives_up,
         is_unwinding=lambda: source.has_raised,
+        is_draining=lambda: source.is_draining,
     )
 
 
@@ -212,4 +213,4 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
     health = process_health(facts, options.dsn, halted=lambda: postgres.halted)
     serve(settings.http, pages(health, metrics_page(process_metrics())))
     spare_collector()
-    return MirrorParts(source, deserializer(settings, schema, dedupe.knows), dedupe, postgres, DeadLetterSink(letters))
+    return MirrorParts(source, deserializer(settings, schema, dedupe.known), dedupe, postgres, DeadLetterSink(letters))

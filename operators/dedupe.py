@@ -6,7 +6,7 @@ hold its event would lose that event; hence the care about what a restart may re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from itertools import chain, islice
 from typing import Final
 
@@ -47,9 +47,10 @@ class Window:
         self._young[fingerprint] = None
         return known
 
-    def knows(self, fingerprint: bytes) -> bool:
-        """Return whether an event came before, without remembering it."""
-        return fingerprint in self._young or fingerprint in self._old
+    @property
+    def generations(self) -> tuple[Container[bytes], Container[bytes]]:
+        """The fingerprints of what came before, as they are now."""
+        return self._young, self._old
 
     def forget(self, fingerprint: bytes) -> None:
         """Let the next copy of an event through: the copy before was not applied."""
@@ -100,10 +101,10 @@ class Dedupe:
         window.restore(state.fingerprints)
         return window, _by_partition(state.positions)
 
-    def knows(self, slot: int, fingerprint: bytes) -> bool:
-        """Return whether an event has passed the slot's window: its copy need not be decoded."""
+    def known(self, slot: int) -> tuple[Container[bytes], Container[bytes]]:
+        """Return the fingerprints of the events that have passed the slot's window: their copies need not be decoded."""
         window = self._windows.get(slot)
-        return window is not None and window.knows(fingerprint)
+        return ((), ()) if window is None else window.generations
 
     def forget(self, changes: Iterable[tuple[int, bytes]]) -> None:
         """Forget events (slot and fingerprint) that the sink rejected or that belong to a halted table."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Final
 
 from cdc.envelope import payload_of
@@ -17,11 +18,14 @@ from operators.attempt import attempt
 
 STAGE: Final = "deserialize"
 
+Known = tuple[Container[bytes], Container[bytes]]
+Fresh = tuple[Record, bytes, bytes]
+
 
 class Deserialize:
     """Turns the records of a poll into events; of the copies of one event only the first is decoded and kept.
 
-    `knows` tells by slot and fingerprint what dedupe has let through before, so that later copies cost no more than their hash.
+    `known` gives the fingerprints that dedupe has let through in a slot, so that later copies cost no more than their hash.
     `refresh` returns the schema anew, or None where there is nobody to ask; it is called at most once a poll, when a record
     shows a table or column that is not known.
     """
@@ -32,26 +36,26 @@ class Deserialize:
         topic_prefix: str,
         *,
         codec_of: CodecOf = codec_for,
-        knows: Callable[[int, bytes], bool] = lambda _slot, _fingerprint: False,
+        known: Callable[[int], Known] = lambda _slot: ((), ()),
         refresh: Callable[[], Schema | None] = lambda: None,
     ) -> None:
         self._prefix = topic_prefix
         self._codec_of = codec_of
-        self.knows = knows
+        self.known = known
         self._refresh = refresh
         self._use(schema)
 
     def __call__(self, batch: Batch[Record]) -> Batch[Event]:
         """Decode one poll. Idempotent."""
         poll = _Poll(self, batch)
-        events = attempt(STAGE, poll.event, batch.items, batch.rejected, self._origin)
+        events = attempt(STAGE, poll.event, poll.fresh(batch.items), batch.rejected, self._origin)
         return Batch(batch.slot, events, batch.positions, batch.rejected, batch.skipped)
 
     def topic(self, name: str) -> _Topic:
-        """Return how a topic is read. Raises `UnknownTable`, or why its table cannot be mirrored."""
+        """Return how a topic is read."""
         topic = self._topics.get(name)
         if topic is None:
-            topic = self._topics[name] = self._new_topic(name)
+            topic = self._topics[name] = _Topic(name, self._tables.get(name), self._codec_of)
         return topic
 
     def learn(self) -> bool:
@@ -65,75 +69,86 @@ class Deserialize:
         self._tables = {f"{self._prefix}.{table.full_name}": table for table in schema.tables.values()}
         self._topics: dict[str, _Topic] = {}
 
-    def _new_topic(self, name: str) -> _Topic:
-        table = self._tables.get(name)
-        if table is None:
-            raise UnknownTable(f"no table of the schema belongs to the topic {name}")
-        return _Topic(name, table, self._codec_of)
-
-    def _origin(self, record: Record) -> tuple[Record, str]:
-        table = self._tables.get(record.topic)
-        return record, "" if table is None else table.full_name
+    def _origin(self, fresh: Fresh) -> tuple[Record, str]:
+        return fresh[0], self.topic(fresh[0].topic).table
 
 
 class _Topic:
     """One topic: the reader of its table, or the reason why there is none."""
 
-    def __init__(self, name: str, table: Table, codec_of: CodecOf) -> None:
-        self.fingerprint = Fingerprints(name)
-        self.table = table.full_name
-        self.reader: TableReader | None = None
-        self.problem: BadRecord | None = None
-        try:
-            self.reader = TableReader(table, codec_of)
-        except BadRecord as problem:
-            self.problem = problem
+    def __init__(self, name: str, table: Table | None, codec_of: CodecOf) -> None:
+        self.fingerprint: Callable[[bytes], bytes] = Fingerprints(name)
+        self.table = "" if table is None else table.full_name
+        self._reader: TableReader | None = None
+        self._problem: BadRecord = UnknownTable(f"no table of the schema belongs to the topic {name}")
+        if table is not None:
+            try:
+                self._reader = TableReader(table, codec_of)
+            except BadRecord as problem:
+                self._problem = problem
+
+    @property
+    def reader(self) -> TableReader:
+        """Raises `UnknownTable`, or why the table cannot be mirrored."""
+        if self._reader is None:
+            raise self._problem.with_traceback(None)  # else it grows with every record
+        return self._reader
 
 
 class _Poll:
-    """The decoding of one poll: what has been seen in it."""
+    """The decoding of one poll."""
 
     def __init__(self, stage: Deserialize, batch: Batch[Record]) -> None:
         self._stage = stage
-        self._slot = batch.slot
         self._skipped = batch.skipped
+        self._known = stage.known(batch.slot)
         self._seen: set[bytes] = set()
-        self._topic_name = ""
-        self._topic: _Topic
         self._may_learn = True
 
-    def event(self, record: Record) -> Event | None:
-        """Return the event of a record; None when it is skipped."""
-        try:
-            return self._decode(record)
-        except (UnknownTable, UnknownColumn):
-            if not self._may_learn:
-                raise
-            self._may_learn = False
-            self._topic_name = ""
-            if not self._stage.learn():
-                raise
-            return self._decode(record)
+    def fresh(self, records: Iterable[Record]) -> Iterator[Fresh]:
+        """Yield the records that are no copies, each with its event's JSON and fingerprint."""
+        (young, old), seen = self._known, self._seen
+        copies: Counter[tuple[str, Skip]] = Counter()
+        name = None
+        for record in records:
+            if record.topic != name:
+                topic = self._stage.topic(record.topic)
+                name, fingerprint, duplicate = record.topic, topic.fingerprint, (topic.table, Skip.DUPLICATE)
+            payload = record.value
+            if payload is None:
+                if topic.table:
+                    self._skipped[topic.table, Skip.COMPACTION_MARKER] += 1
+                else:
+                    yield record, b"", UNKNOWN  # refused, as every record of its topic
+                continue
+            print_ = fingerprint(payload)
+            if print_ == UNKNOWN:
+                payload = payload_of(payload)
+                print_ = fingerprint(payload)
+            if print_ in seen or print_ in young or print_ in old:
+                copies[duplicate] += 1
+                continue
+            if print_ != UNKNOWN:
+                seen.add(print_)
+            yield record, payload, print_
+        self._skipped.update(copies)
 
-    def _decode(self, record: Record) -> Event | None:
-        if record.topic != self._topic_name:
-            self._topic = self._stage.topic(record.topic)
-            self._topic_name = record.topic
-        topic = self._topic
-        if record.value is None:
-            self._skipped[topic.table, Skip.COMPACTION_MARKER] += 1
-            return None
-        payload = payload_of(record.value)
-        print_ = topic.fingerprint(payload)
-        if print_ in self._seen or self._stage.knows(self._slot, print_):
-            self._skipped[topic.table, Skip.DUPLICATE] += 1
-            return None
+    def event(self, fresh: Fresh) -> Event:
+        """Return the event of a record. Raises `BadRecord`."""
+        try:
+            return self._decode(*fresh)
+        except BadRecord as problem:
+            if self._may_learn and isinstance(problem, UnknownTable | UnknownColumn):
+                self._may_learn = False
+                if self._stage.learn():
+                    return self.event(fresh)
+            self._seen.discard(fresh[2])  # a copy of it has the same to say to the dead letters
+            raise
+
+    def _decode(self, record: Record, payload: bytes, print_: bytes) -> Event:
+        topic = self._stage.topic(record.topic)
         reader = topic.reader
-        if reader is None:
-            raise topic.problem or UnknownTable(record.topic)
         envelope = reader.decode(payload)
-        if print_ != UNKNOWN:
-            self._seen.add(print_)
         if reader.has_ignored:
             self._skipped.update((topic.table, reason) for reason in reader.ignored_cells(envelope))
         return Event(record, reader, envelope, print_)

@@ -51,6 +51,7 @@ class KafkaSource(FixedPartitionedSource[Keyed, SlotState]):
         self._is_stopping = is_stopping
         self._before_end = before_end
         self._slots = slots
+        self._ending: set[int] = set()
         self._watching = False
 
     def starts(self, slot: int) -> list[Position]:
@@ -65,6 +66,11 @@ class KafkaSource(FixedPartitionedSource[Keyed, SlotState]):
     def has_raised(self) -> bool:
         """Return whether the engine unwinds because of what `fail` was told."""
         return self._feed.has_raised
+
+    @property
+    def is_draining(self) -> bool:
+        """Return whether slots wait for their last snapshot: what they handed out shall be committed with it."""
+        return bool(self._ending)
 
     def list_parts(self) -> list[str]:
         """Return all slots, whatever the shard."""
@@ -84,7 +90,9 @@ class KafkaSource(FixedPartitionedSource[Keyed, SlotState]):
         if not self._watching:  # Bytewax builds partitions one after the other, under the interpreter's lock
             self._watching = True
             self._watcher.start()
-        return Slot(slot, self._feed, self._is_stopping, self._before_end, until_caught_up=self._until_caught_up)
+        return Slot(
+            slot, self._feed, self._is_stopping, self._before_end, until_caught_up=self._until_caught_up, draining=self._ending
+        )
 
 
 class Slot(StatefulSourcePartition[Keyed, SlotState]):
@@ -102,8 +110,10 @@ class Slot(StatefulSourcePartition[Keyed, SlotState]):
         before_end: Callable[[], None] = lambda: None,
         *,
         until_caught_up: bool = False,
+        draining: set[int] | None = None,
     ) -> None:
         self._slot = slot
+        self._draining = set() if draining is None else draining
         self._key = slot_key(slot)
         self._feed = feed
         self._is_stopping = is_stopping
@@ -121,15 +131,17 @@ class Slot(StatefulSourcePartition[Keyed, SlotState]):
             self._feed.commit(self._slot, self._in_epoch)
             self._in_epoch = None
         if self._final_snapshot:
+            self._draining.discard(self._slot)
             if self._feed.end(self._slot):
                 self._before_end()
             raise StopIteration
         if self._ending or self._is_stopping():
-            self._ending = True
+            self._end()
             return self._nothing()
         batch = self._feed.take(self._slot)
         if batch is None:
-            self._ending = self._until_caught_up and self._feed.is_caught_up(self._slot)
+            if self._until_caught_up and self._feed.is_caught_up(self._slot):
+                self._end()
             return self._nothing()
         self._awake = None
         return [(self._key, batch)]
@@ -149,6 +161,10 @@ class Slot(StatefulSourcePartition[Keyed, SlotState]):
     def close(self) -> None:
         """Let go of the slot."""
         self._feed.end(self._slot)
+
+    def _end(self) -> None:
+        self._ending = True
+        self._draining.add(self._slot)
 
     def _nothing(self) -> list[Keyed]:
         self._awake = WITHOUT_PARTITIONS if self._feed.is_idle(self._slot) and not self._ending else IDLE

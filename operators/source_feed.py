@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from cdc.event import Batch, Position, Record
@@ -309,15 +310,15 @@ class Feed:
             self._status.trouble("kafka", trouble)
 
     def _queue(self, messages: list[Message]) -> None:
-        lanes = self._lanes
-        for message in messages:
-            lane = lanes.get((message.topic(), message.partition()))  # type: ignore[arg-type]  # never None on a record
+        for origin, run in groupby(messages, key=_origin):
+            lane = self._lanes.get(origin)
             if lane is not None:
-                offset: int = message.offset()  # type: ignore[assignment]
-                lane.records.append(
-                    Record(lane.topic, lane.partition, offset, message.timestamp()[1], message.key(), message.value())
-                )
-                lane.polled = offset + 1
+                topic, partition = origin
+                lane.records += [
+                    Record(topic, partition, m.offset(), m.timestamp()[1], m.key(), m.value())  # type: ignore[arg-type]
+                    for m in run
+                ]
+                lane.polled = lane.records[-1].offset + 1
         sample = messages[:: max(1, len(messages) // 32)]
         average = sum(len(message) for message in sample) // len(sample) + 100
         self._poll_records = max(1, min(self._limits.batch_records, self._limits.batch_bytes // average))
@@ -342,3 +343,7 @@ class Feed:
             self._reading().resume([lane.key for lane in paused])
             for lane in paused:
                 lane.paused = False
+
+
+def _origin(message: Message) -> TopicPartitionKey:
+    return message.topic(), message.partition()  # type: ignore[return-value]  # never None on a record

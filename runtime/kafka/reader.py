@@ -64,8 +64,11 @@ class PartitionReader:
 
     def poll(self, max_records: int) -> Polled:
         """Return at once with what is there, at most `max_records`."""
+        messages = self._consumer.consume(max_records, 0)
+        if not any(map(Message.error, messages)):
+            return Polled(messages, [], [], [])
         polled = Polled([], [], [], [])
-        for message in self._consumer.consume(max_records, 0):
+        for message in messages:
             error = message.error()
             if error is None:
                 polled.messages.append(message)

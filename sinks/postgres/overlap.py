@@ -51,6 +51,11 @@ class OverlappedWriter:
         with self._changed:
             self._wait_for(lambda: self._ready is None and not (self._pending or self._preparing or self._writing))
 
+    def raise_error(self) -> None:
+        """Raise what the writer raised."""
+        if self._error is not None:
+            raise self._error
+
     def close(self) -> None:
         """End the thread and close the connection; what is not committed is read again after a restart."""
         with self._changed:
@@ -83,12 +88,10 @@ class OverlappedWriter:
 
     def _wait_for(self, condition: Callable[[], bool]) -> None:
         self._changed.wait_for(lambda: self._error is not None or condition())
-        if self._error is not None:
-            raise self._error
+        self.raise_error()
 
     def _start(self) -> None:
-        if self._error is not None:
-            raise self._error
+        self.raise_error()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="postgres-writer", daemon=True)
             self._thread.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 
 import msgspec
 
@@ -11,14 +12,17 @@ from cdc.event import Change, Position, RangeDeletion, RowState
 from sinks.postgres.layout import Layout
 from sinks.postgres.stage import Group, stage
 
+_write_ts = attrgetter("write_ts")
+
 
 class TableBatch(msgspec.Struct):
-    """The changes of one table; `groups` are their row states, staged."""
+    """The changes of one table; `groups` are their row states, staged, `newest_write` the timestamp of the newest one."""
 
     layout: Layout
     changes: list[Change]
     deletions: list[RangeDeletion]
     groups: list[Group]
+    newest_write: int | None
 
     @property
     def states(self) -> list[RowState]:
@@ -48,10 +52,7 @@ def prepare(layouts: Mapping[str, Layout], changes: Iterable[Change], positions:
 
 
 def _table_batch(layout: Layout, changes: list[Change]) -> TableBatch:
-    states, deletions = [], []
-    for change in changes:
-        if isinstance(change.what, RowState):
-            states.append(change.what)
-        else:
-            deletions.append(change.what)
-    return TableBatch(layout, changes, deletions, stage(layout, states))
+    states = [change.what for change in changes if isinstance(change.what, RowState)]
+    deletions = [change.what for change in changes if isinstance(change.what, RangeDeletion)]
+    newest_write = max(map(_write_ts, states), default=None)
+    return TableBatch(layout, changes, deletions, stage(layout, states), newest_write)

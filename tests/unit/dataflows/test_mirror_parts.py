@@ -34,7 +34,7 @@ def changes_of(settings: Settings, key: str) -> Batch[Change]:
     schema = load_schema(settings)
     (table,) = schema.tables.values()
     row = {"a": written(key), "c": written("x\0y"), "l": written(["\0", "z"])}
-    return map_types(validate(deserializer(settings, schema, Dedupe(lambda _: ()).knows)(batch(event(table, "i", row)))))
+    return map_types(validate(deserializer(settings, schema, Dedupe(lambda _: ()).known)(batch(event(table, "i", row)))))
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,6 @@ LAYOUTS = {
     "no pos": _GOOD.replace(b'"pos"', b'"sop"'),
     "something between file and pos": _GOOD.replace(b'"pos"', b'"ts_us":1,"pos"'),
     "something between pos and keyspace": _GOOD.replace(b'"keyspace"', b'"ts_us":1,"keyspace"'),
-    "keyspace before file": _GOOD.replace(b'"file":"C', b'"keyspace":"k","file":"C'),
     "a nested source": _GOOD.replace(b'"file":"C', b'"more":{},"file":"C'),
     "a quote in the file": _GOOD.replace(b'"file":"C', b'"file":"\\"C'),
     "pos as text": _GOOD.replace(b'"pos":1004241', b'"pos":"1004241"'),

@@ -101,7 +101,7 @@ def test_the_same_event_in_the_next_poll_is_read_again() -> None:
 def test_a_copy_of_what_dedupe_knows_is_not_decoded() -> None:
     first = run(good(1))
     known = first.items[0].fingerprint
-    stage = Deserialize(SCHEMA, "cdc", knows=lambda _slot, fingerprint: fingerprint == known)
+    stage = Deserialize(SCHEMA, "cdc", known=lambda _slot: ({known}, ()))
     later = run(good(1), good(2), deserialize=stage)
     assert [item.what.key for item in later.items] == [("2",)]
     assert later.skipped == {("shop.t", Skip.DUPLICATE): 1}
