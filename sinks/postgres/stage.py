@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -14,6 +14,7 @@ from sinks.postgres.statements import DELETION, Touched
 
 MAX_GROUPS = 8  # sets of touched columns that get a statement of their own in a batch; rarer ones take the general form
 MIN_GROUP_ROWS = 16
+NULL = "\\N"
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -80,14 +81,15 @@ def _encoded(lines: list[str]) -> bytes:
 
 
 def _simple_lines(touched: Touched, states: list[RowState], group: int) -> list[str]:
-    lines = []
-    full = len(touched or ()) == len(states[0].values)
-    for state in states:
-        values = state.values if full else [value for value in state.values if value is not ABSENT]
-        marker = "" if state.marker is None else state.marker
-        tail = f"\t{state.write_ts}\t{marker}\t{group}" if marker != "" else f"\t{state.write_ts}\t\\N\t{group}"
-        lines.append(_text((*state.key, *values)) + tail)
-    return lines
+    rows: list[Sequence[str]]
+    if len(touched or ()) == len(states[0].values):
+        rows = [(*state.key, *state.values) for state in states]  # type: ignore[arg-type]  # all written
+    else:
+        rows = [(*state.key, *[value for value in state.values if value is not ABSENT]) for state in states]  # type: ignore[arg-type]
+    return [
+        f"{text}\t{state.write_ts}\t{NULL if state.marker is None else state.marker}\t{group}"
+        for text, state in zip(_texts(rows), states, strict=True)
+    ]
 
 
 def _general_line(layout: Layout, state: RowState, group: int) -> str:
@@ -122,12 +124,14 @@ def _array(slots: list[int | None]) -> str:
     return "{" + ",".join("NULL" if slot is None else str(slot) for slot in slots) + "}"
 
 
-def _text(values: tuple[str, ...]) -> str:
-    """Return the values as a COPY line's beginning; escaping is rare, so it is looked for once a line."""
-    line = "\t".join(values)
-    if "\\" in line or "\n" in line or "\r" in line or line.count("\t") != len(values) - 1:
-        return "\t".join([value.translate(ESCAPES) for value in values])
-    return line
+def _texts(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the beginning of each row's COPY line; escaping is rare, so its need is looked for in all of them at once."""
+    lines = list(map("\t".join, rows))
+    text = "\n".join(lines)
+    tabs, newlines = sum(map(len, rows)) - len(rows), len(rows) - 1
+    if "\\" in text or "\r" in text or text.count("\t") != tabs or text.count("\n") != newlines:
+        return ["\t".join([value.translate(ESCAPES) for value in row]) for row in rows]
+    return lines
 
 
 def _line(values: tuple[str | None, ...]) -> str:
