@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
-from cdc.errors import BadRecord
+from cdc.errors import BadRecord, InfrastructureError
 from cdc.event import Record, Rejected
 
 Item = TypeVar("Item")
@@ -25,7 +25,7 @@ def attempt(
 ) -> list[Result]:
     """Return what a step makes of each item, without None; what fails is appended to `rejected`.
 
-    `origin` gives an item's record and table.
+    `origin` gives an item's record and table. Raises `InfrastructureError` where a step needs a server and gives up.
     """
     results: list[Result] = []
     keep = results.append
@@ -35,6 +35,8 @@ def attempt(
                 keep(result)
         except BadRecord as error:
             rejected.append(_rejected(stage, type(error).__name__, str(error), *origin(item)))
+        except InfrastructureError:
+            raise  # a server that fails is never a reason for a dead letter
         except Exception:  # noqa: BLE001 - a bug costs its own record, not the others
             rejected.append(_rejected(stage, BUG, traceback.format_exc(), *origin(item)))
     return results

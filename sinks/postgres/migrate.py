@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -14,6 +15,8 @@ from sinks.postgres.connection import DDL_LOCK, connect, lock_table
 from sinks.postgres.layout import FIRST_COLUMN_SLOT, Layout, stored_column
 from sinks.postgres.naming import column_names, quote, schema_name, table_name
 from sinks.postgres.table_ddl import add_column, create_table, drop_column
+
+OnRefused = Callable[[Table, SchemaError], None]
 
 NO_RETRY_MENDS = ("42", "54", "0A", "3F")  # SQLSTATE classes: definition, limits, not supported, schema name
 
@@ -31,21 +34,39 @@ class _Known:
     last_slot: int
 
 
-def migrate(dsn: str, tables: Iterable[Table], *, create_tables: bool = True) -> list[Layout]:
+def migrate(
+    dsn: str, tables: Iterable[Table], *, create_tables: bool = True, on_refused: OnRefused | None = None
+) -> list[Layout]:
     """Create or alter what is missing and return the layouts, in order of their ids. Safe to run from many processes at once.
 
-    Raises `SchemaError` when a table is missing and may not be created, a column changed its type, or DDL is refused.
+    Raises `SchemaError` when a table is missing and may not be created, a column changed its type, or DDL is refused; where
+    `on_refused` is given, it is told that and the table is left out.
     """
+    layouts = []
     with connect(dsn) as connection:
-        try:
+        with _refusing_ddl():
             upgrade_cdc_schema(connection, dsn)
-            layouts = [_migrate_table(connection, table, create_tables=create_tables) for table in tables]
-        except psycopg.Error as error:
-            if (error.sqlstate or "")[:2] not in NO_RETRY_MENDS:
-                raise
-            hint = "look at the relation of that name, and at the rights of the user in CDC_POSTGRES__DSN"
-            raise SchemaError(f"PostgreSQL refused DDL: {error.diag.message_primary} ({error.sqlstate})", hint=hint) from error
+        for table in tables:
+            try:
+                with _refusing_ddl():
+                    layouts.append(_migrate_table(connection, table, create_tables=create_tables))
+            except SchemaError as error:
+                if on_refused is None:
+                    raise
+                on_refused(table, error)
     return sorted(layouts, key=lambda layout: layout.table_id)
+
+
+@contextmanager
+def _refusing_ddl() -> Iterator[None]:
+    """Raise `SchemaError` for what no other try would mend."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if (error.sqlstate or "")[:2] not in NO_RETRY_MENDS:
+            raise
+        hint = "look at the relation of that name, and at the rights of the user in CDC_POSTGRES__DSN"
+        raise SchemaError(f"PostgreSQL refused DDL: {error.diag.message_primary} ({error.sqlstate})", hint=hint) from error
 
 
 def _migrate_table(connection: psycopg.Connection, table: Table, *, create_tables: bool) -> Layout:

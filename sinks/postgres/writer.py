@@ -7,7 +7,7 @@ letter alone; a table whose statements are refused (SQLSTATE class 42) is halted
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -30,6 +30,7 @@ from cdc.policy import Action, action_for_sqlstate
 from runtime.logs import get_logger
 from runtime.metrics import process_metrics
 from sinks.postgres import offsets
+from sinks.postgres.aligned import align, unchanged
 from sinks.postgres.circuit import SERVICE, circuit
 from sinks.postgres.connection import connect
 from sinks.postgres.judged import LayoutChanged, StatementFailed
@@ -62,6 +63,8 @@ class WriterOptions:
     breaker_open: float = 30
     sweep_rows: int = 5_000
     min_retention: timedelta = timedelta(days=10)
+    schema_generation: Callable[[], int] = lambda: 0
+    """Grows when Cassandra's schema has changed: the layouts are then read again."""
 
 
 @dataclass
@@ -93,20 +96,29 @@ class Writer:
         self._session: Session | None = None
         self._committed: dict[tuple[str, int], Position] = {}
         self._halted_topics: set[str] = set()
-        self._layouts: dict[str, Layout] = {}
+        self._layouts: dict[str, Layout] | None = None
+        self._generation = 0
+        self._staged: dict[int, int] = {}  # table id to the version that the connection's staging table is made for
 
     @property
     def layouts(self) -> Mapping[str, Layout]:
-        """The mirrored tables by full name, read when they are first asked for."""
-        if not self._layouts:
-            self._layouts = self._with_retry(lambda: {layout.table.full_name: layout for layout in self._read_layouts()})
-        return self._layouts
+        """The mirrored tables by full name, read when they are first asked for and when the schema has changed."""
+        generation, known = self._options.schema_generation(), self._layouts
+        if known is None or generation != self._generation:
+            read = self._with_retry(lambda: {layout.table.full_name: layout for layout in self._read_layouts()})
+            known = {name: unchanged(layout, (known or {}).get(name)) for name, layout in read.items()}
+            self._layouts, self._generation = known, generation
+        return known
 
     def prepare(self, changes: Iterable[Change], positions: Iterable[Position]) -> Prepared:
         """Make a batch ready to be written; may run in another thread than `write`."""
+        layouts = self.layouts
+        if self._generation:  # only then a change can be older than its layout
+            changes = list(align(layouts, changes))
+            self._halt_refused({change.table.full_name for change in changes} - layouts.keys(), changes)
         if self.halted:
             changes = [change for change in changes if change.table.full_name not in self.halted]
-        return prepare(self.layouts, changes, positions)
+        return prepare(layouts, changes, positions)
 
     def write(self, prepared: Prepared) -> Outcome:
         """Write a batch and its positions; return once they are committed.
@@ -127,8 +139,7 @@ class Writer:
 
     def stored_positions(self) -> list[Position]:
         """Return the positions of the consumer group that PostgreSQL holds, after making what is missing there."""
-        if not self.layouts:
-            return []
+        _ = self.layouts
         return self._with_retry(self._read_positions)
 
     def sweep(self) -> int:
@@ -149,6 +160,7 @@ class Writer:
 
     def close(self) -> None:
         """Close the connection."""
+        self._staged = {}
         if self._session is not None:
             self._session.connection.close()
             self._session = None
@@ -170,7 +182,8 @@ class Writer:
 
     def _write_whole(self, prepared: Prepared, outcome: Outcome) -> None:
         try:
-            outcome.refused += self._with_retry(lambda: self._open().write(prepared))
+            layouts = [table.layout for table in prepared.tables]
+            outcome.refused += self._with_retry(lambda: self._session_for(layouts).write(prepared))
         except LayoutChanged:
             self._forget_layouts()
             self._write_whole(self.prepare(prepared.changes, prepared.positions), outcome)
@@ -202,6 +215,15 @@ class Writer:
         self._halted_topics |= {change.record.topic for change in changes if change.table.full_name == name}
         log.error("table_halted", table=name, sqlstate=failed.error.sqlstate, hint="mend the table, then restart the flow")
 
+    def _halt_refused(self, names: Set[str], changes: Iterable[Change]) -> None:
+        """Halt tables that PostgreSQL could not be brought to; whoever iterates over the halted ones meanwhile sees the old."""
+        for name in names - self.halted.keys():
+            self.halted = {**self.halted, name: ""}
+            self._halted_topics |= {change.record.topic for change in changes if change.table.full_name == name}
+            log.error(
+                "table_halted", table=name, hint="compare it with `cassmirror plan`, mend the table, then restart the flow"
+            )
+
     def _reachable(self, positions: Iterable[Position]) -> list[Position]:
         return [position for position in positions if position.topic not in self._halted_topics]
 
@@ -221,7 +243,7 @@ class Writer:
         return total
 
     def _step(self, step: Callable[[Session, Layout], int], layout: Layout) -> int:
-        return step(self._open(), layout)
+        return step(self._session_for([layout]), layout)
 
     def _sweep_step(self, session: Session, layout: Layout) -> int:
         session.make_stage(layout)
@@ -241,7 +263,7 @@ class Writer:
 
     def _forget_layouts(self) -> None:
         """Have them read again, with staging tables to match: those are the connection's."""
-        self._layouts = {}
+        self._layouts = None
         self.close()
 
     def _with_retry(self, work: Callable[[], Result]) -> Result:
@@ -283,6 +305,15 @@ class Writer:
         """Give the connection up: the next attempt starts on a new one. The server's text may quote rows, so it is left out."""
         self.close()
         return PostgresUnavailable(f"PostgreSQL did not do its part: {type(error).__name__}, SQLSTATE {error.sqlstate}")
+
+    def _session_for(self, layouts: Iterable[Layout]) -> Session:
+        """Return the session, on a new connection if it has staging tables for other versions of these layouts."""
+        versions = {layout.table_id: layout.version for layout in layouts}
+        if any(self._staged.get(table_id, version) != version for table_id, version in versions.items()):
+            self.close()
+        session = self._open()
+        self._staged |= versions
+        return session
 
     def _open(self) -> Session:
         """Return the session, on a new connection only after PostgreSQL has shown that it lost nothing."""
