@@ -106,7 +106,8 @@ class Session:
 
     def _merge(self, cursor: psycopg.Cursor, layout: Layout, groups: Sequence[Group], now: int) -> bool:
         """Merge; return whether anything was found expired."""
-        care = Care(self._new_rows.setdefault(layout.table_id, NewRows()), lock_first=self._ordered > 0)
+        whole = tuple(range(len(layout.columns)))
+        care = Care(self._new_rows.setdefault(layout.table_id, NewRows(whole)), lock_first=self._ordered > 0)
         self._ordered = max(0, self._ordered - 1)
         return merge_groups(cursor, layout, groups, now, care)
 

@@ -136,10 +136,14 @@ def select_ties(layout: Layout) -> str:
 
 @lru_cache(STATEMENT_CACHE)
 def select_pending(layout: Layout) -> str:
-    """Return what is left to do: whether the graveyard holds anything, anything has expired, bytes must decide anything."""
+    """Return what is left to do: whether the graveyard holds anything, anything has expired, bytes must decide anything.
+
+    And how many rows the session has inserted into the table `relation`, in this transaction or not long before.
+    """
     due = f"SELECT 1 FROM {layout.relation} WHERE _cdc_sweep_at"
     expired = f"{due} > {TIED} AND _cdc_sweep_at <= {NOW}"
-    return f"SELECT EXISTS (SELECT 1 FROM {layout.graveyard}), EXISTS ({expired}), EXISTS ({due} = {TIED})"
+    inserted = "pg_stat_get_xact_tuples_inserted(%(relation)s::regclass)"
+    return f"SELECT EXISTS (SELECT 1 FROM {layout.graveyard}), EXISTS ({expired}), EXISTS ({due} = {TIED}), {inserted}"
 
 
 def decide_tie(layout: Layout, column: int) -> str:
@@ -151,11 +155,16 @@ def decide_tie(layout: Layout, column: int) -> str:
 
 @lru_cache(STATEMENT_CACHE)
 def fold_graveyard(layout: Layout) -> str:
-    """Return the fold: what the graveyard has of the keys of some `groups` is taken out and merged into their claimed rows."""
+    """Return the fold: what the graveyard has of the keys of `groups` is taken out and merged into their claimed rows.
+
+    Their staged rows get the number `folded`.
+    """
     return (
         f"WITH g AS (DELETE FROM {layout.graveyard} AS y USING {layout.stage} AS s WHERE {layout.same_key('y', 's')}"
-        f" AND {OF_GROUPS} RETURNING y.*) UPDATE {layout.relation} AS t SET {_assign(GeneralMerge(layout, 'g').assignments())}"
-        f" FROM g WHERE {layout.same_key('t', 'g')}"
+        f" AND {OF_GROUPS} RETURNING y.*, s.ctid AS _cdc_place),"
+        f" merged AS (UPDATE {layout.relation} AS t SET {_assign(GeneralMerge(layout, 'g').assignments())}"
+        f" FROM g WHERE {layout.same_key('t', 'g')})"
+        f" UPDATE {layout.stage} AS s SET _cdc_group = %(folded)s FROM g WHERE s.ctid = g._cdc_place"
     )
 
 
@@ -174,8 +183,9 @@ def bury_invisible(layout: Layout, *, some_groups: bool = False) -> str:
 
 
 @lru_cache(STATEMENT_CACHE)
-def erase_expired(layout: Layout) -> str:
-    """Return the sweep of the staged keys' rows that are due: expired values go, timestamps and expiries stay."""
+def erase_expired(layout: Layout, *, some_groups: bool = False) -> str:
+    """Return the sweep of staged keys' rows (of some `groups`, or all) that are due: values go, stamps and expiries stay."""
+    of_groups = f" AND {OF_GROUPS}" if some_groups else ""
     sets = {c.sql: f"CASE WHEN ({expiry('t', c)} <= {NOW}) IS NOT TRUE THEN t.{c.sql} END" for c in layout.columns}
     pending = [
         f"CASE WHEN t.{c.sql} IS NOT NULL AND {expiry('t', c)} > {NOW} THEN {expiry('t', c)} END" for c in layout.columns
@@ -184,7 +194,7 @@ def erase_expired(layout: Layout) -> str:
     sets |= {"_cdc_cells": dense_cells(layout), "_cdc_sweep_at": f"LEAST({', '.join(pending)})"}
     return (
         f"UPDATE {layout.relation} AS t SET {_assign(sets)} FROM {layout.stage} AS s"
-        f" WHERE {layout.same_key('t', 's')} AND t._cdc_sweep_at <= {NOW}"
+        f" WHERE {layout.same_key('t', 's')} AND t._cdc_sweep_at <= {NOW}{of_groups}"
     )
 
 

@@ -38,11 +38,12 @@ STAGED: dict[str, Callable[[Layout], str]] = {
     "bury_invisible": statements.bury_invisible,
     "bury_invisible of groups": lambda layout: statements.bury_invisible(layout, some_groups=True),
     "erase_expired": statements.erase_expired,
+    "erase_expired of groups": lambda layout: statements.erase_expired(layout, some_groups=True),
     "delete_covered": statements.delete_covered,
     "strip_covered": statements.strip_covered,
     "stage_due": statements.stage_due,
 }
-PARAMETERS = {"group": 0, "groups": [0], "rest": -1, "now": 1, "rows": 5_000}
+PARAMETERS = {"group": 0, "groups": [0], "rest": -1, "folded": -9, "relation": "plans.big", "now": 1, "rows": 5_000}
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,7 @@ def all_statements() -> dict[str, str]:
     for name in ("lock_staged", "select_pending", "select_ties", "fold_graveyard", "bury_invisible", "erase_expired"):
         named[name] = getattr(statements, name)(layout)
     named["bury_invisible of groups"] = statements.bury_invisible(layout, some_groups=True)
+    named["erase_expired of groups"] = statements.erase_expired(layout, some_groups=True)
     named["decide_tie"] = statements.decide_tie(layout, 1)
     for name in ("stage_due", "delete_covered", "strip_covered"):
         named[name] = getattr(statements, name)(layout)
