@@ -26,8 +26,8 @@ class Deserialize:
     """Turns the records of a poll into events; of the copies of one event only the first is decoded and kept.
 
     `known` gives the fingerprints that dedupe has let through in a slot, so that later copies cost no more than their hash.
-    `refresh` returns the schema anew, or None where there is nobody to ask; it is called at most once a poll, when a record
-    shows a table or column that is not known.
+    `current` returns the newest schema that is at hand, `refresh` the newest there is, or None where there is nobody to ask: it
+    is told what a record shows that is not known, each need once a poll, and may block.
     """
 
     def __init__(
@@ -37,37 +37,44 @@ class Deserialize:
         *,
         codec_of: CodecOf = codec_for,
         known: Callable[[int], Known] = lambda _slot: ((), ()),
-        refresh: Callable[[], Schema | None] = lambda: None,
+        current: Callable[[], Schema | None] = lambda: None,
+        refresh: Callable[[str], Schema | None] = lambda _need: None,
     ) -> None:
+        self.schema = Schema({})
         self._prefix = topic_prefix
         self._codec_of = codec_of
         self.known = known
+        self._current = current
         self._refresh = refresh
         self._use(schema)
 
     def __call__(self, batch: Batch[Record]) -> Batch[Event]:
         """Decode one poll. Idempotent."""
+        self._use(self._current())
         poll = _Poll(self, batch)
         events = attempt(STAGE, poll.event, poll.fresh(batch.items), batch.rejected, self._origin)
         return Batch(batch.slot, events, batch.positions, batch.rejected, batch.skipped)
 
     def topic(self, name: str) -> _Topic:
         """Return how a topic is read."""
-        topic = self._topics.get(name)
+        tables, topics = self._read
+        topic = topics.get(name)
         if topic is None:
-            topic = self._topics[name] = _Topic(name, self._tables.get(name), self._codec_of)
+            topic = topics[name] = _Topic(name, tables.get(name), self._codec_of)
         return topic
 
-    def learn(self) -> bool:
-        """Ask for the schema anew; return whether there is an answer."""
-        schema = self._refresh()
-        if schema is not None:
-            self._use(schema)
-        return schema is not None
+    def learn(self, need: str) -> None:
+        """Ask for a newer schema."""
+        self._use(self._refresh(need))
 
-    def _use(self, schema: Schema) -> None:
-        self._tables = {f"{self._prefix}.{table.full_name}": table for table in schema.tables.values()}
-        self._topics: dict[str, _Topic] = {}
+    def _use(self, schema: Schema | None) -> None:
+        """Read by another schema, if it is another."""
+        if schema is None or schema is self.schema:
+            return
+        tables = {f"{self._prefix}.{table.full_name}": table for table in schema.tables.values()}
+        topics: dict[str, _Topic] = {}
+        self._read = tables, topics  # in one, as workers share this stage
+        self.schema = schema
 
     def _origin(self, fresh: Fresh) -> tuple[Record, str]:
         return fresh[0], self.topic(fresh[0].topic).table
@@ -103,7 +110,8 @@ class _Poll:
         self._skipped = batch.skipped
         self._known = stage.known(batch.slot)
         self._seen: set[bytes] = set()
-        self._may_learn = True
+        self._schema = stage.schema
+        self._needs: set[str] = set()
 
     def fresh(self, records: Iterable[Record]) -> Iterator[Fresh]:
         """Yield the records that are no copies, each with its event's JSON and fingerprint."""
@@ -133,17 +141,28 @@ class _Poll:
             yield record, payload, print_
         self._skipped.update(copies)
 
-    def event(self, fresh: Fresh) -> Event:
-        """Return the event of a record. Raises `BadRecord`."""
+    def event(self, fresh: Fresh) -> Event | None:
+        """Return the event of a record, None where there is none in it. Raises `BadRecord`."""
         try:
             return self._decode(*fresh)
         except BadRecord as problem:
-            if self._may_learn and isinstance(problem, UnknownTable | UnknownColumn):
-                self._may_learn = False
-                if self._stage.learn():
+            record = fresh[0]
+            if isinstance(problem, UnknownTable | UnknownColumn) and self._has_learnt(f"{record.topic}: {problem.message}"):
+                table = self._stage.topic(record.topic).table
+                if record.value is not None or not table:
                     return self.event(fresh)
+                self._skipped[table, Skip.COMPACTION_MARKER] += 1
+                return None
             self._seen.discard(fresh[2])  # a copy of it has the same to say to the dead letters
             raise
+
+    def _has_learnt(self, need: str) -> bool:
+        """Return whether the schema is another than what the poll was read by, after asking for it."""
+        if need not in self._needs:
+            self._needs.add(need)
+            self._stage.learn(need)
+        before, self._schema = self._schema, self._stage.schema
+        return before is not self._schema
 
     def _decode(self, record: Record, payload: bytes, print_: bytes) -> Event:
         topic = self._stage.topic(record.topic)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cdc.errors import CassandraUnavailable
 from cdc.event import Batch, Position, Record, RowState, Skip
 from cdc.schema import Schema
 from operators.attempt import BUG, attempt
@@ -140,9 +141,11 @@ class Catalog:
     def __init__(self, *answers: Schema | None) -> None:
         self.answers = list(answers)
         self.asked = 0
+        self.needs: list[str] = []
 
-    def __call__(self) -> Schema | None:
+    def __call__(self, need: str) -> Schema | None:
         self.asked += 1
+        self.needs.append(need)
         return self.answers.pop(0) if self.answers else None
 
 
@@ -153,12 +156,49 @@ def test_an_unknown_column_asks_for_the_schema_and_is_then_read() -> None:
     got = run(good(1), added, good(3), deserialize=Deserialize(SCHEMA, "cdc", refresh=catalog))
     assert [change.what.values for change in got.items] == [["x"], ["x", "4"], ["x", got.items[2].what.values[1]]]
     assert [change.table for change in got.items] == [TABLE, altered, altered]
-    assert catalog.asked == 1
+    assert catalog.needs == ["cdc.shop.t: the table has no column 'd'"]
 
 
 def test_an_unknown_table_asks_for_the_schema_and_is_then_read() -> None:
     catalog = Catalog(SCHEMA)
     assert len(run(good(), deserialize=Deserialize(Schema({}), "cdc", refresh=catalog)).items) == 1
+
+
+def test_a_compaction_marker_of_a_table_that_becomes_known_is_skipped() -> None:
+    marker = Record("cdc.shop.t", 0, 0, 0, b"{}", None)
+    got = run(marker, good(), deserialize=Deserialize(Schema({}), "cdc", refresh=Catalog(SCHEMA)))
+    assert (len(got.items), got.rejected, got.skipped) == (1, [], {("shop.t", Skip.COMPACTION_MARKER): 1})
+    got = run(marker, deserialize=Deserialize(Schema({}), "cdc", refresh=Catalog(Schema({}))))
+    assert [letter.error_type for letter in got.rejected] == ["UnknownTable"]
+
+
+def test_what_another_worker_or_a_look_has_learnt_is_read_by_from_the_next_poll_on() -> None:
+    known = [SCHEMA]
+    deserialize = Deserialize(SCHEMA, "cdc", current=lambda: known[-1], refresh=lambda _: known[-1])
+    assert [change.table for change in run(good(), deserialize=deserialize).items] == [TABLE]
+    altered = table_of("CREATE TABLE shop.t (a int PRIMARY KEY, c text); ALTER TABLE shop.t ADD d int;")
+    known.append(schema_of(altered))
+    assert [change.table for change in run(good(), deserialize=deserialize).items] == [altered]
+
+
+def test_each_need_of_a_poll_is_asked_for() -> None:
+    altered = table_of("CREATE TABLE shop.t (a int PRIMARY KEY, c text); ALTER TABLE shop.t ADD d int;")
+    catalog = Catalog(None, schema_of(altered))
+    garbage = [Record("cdc.shop.nobody", 0, number, 0, b"{}", b"{}") for number in range(3)]
+    added = event(TABLE, "i", GOOD | {"a": written(2), "d": written(4)})
+    got = run(*garbage, added, deserialize=Deserialize(SCHEMA, "cdc", refresh=catalog))
+    assert [letter.error_type for letter in got.rejected] == ["UnknownTable"] * 3
+    assert [change.table for change in got.items] == [altered]
+    assert len(catalog.needs) == 2
+
+
+def test_a_server_that_is_away_for_good_makes_no_dead_letter() -> None:
+    def refresh(need: str) -> Schema:
+        raise CassandraUnavailable(need)
+
+    unknown = event(TABLE, "i", GOOD | {"zz": written(1)})
+    with pytest.raises(CassandraUnavailable):
+        run(good(), unknown, deserialize=Deserialize(SCHEMA, "cdc", refresh=refresh))
 
 
 def test_the_schema_is_asked_for_once_a_poll() -> None:
