@@ -6,6 +6,7 @@ waits for a lock of the other, only the other can go on.
 
 from __future__ import annotations
 
+import heapq
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from sinks.postgres.writer import Writer
 GATED = ("INSERT INTO", "UPDATE", "DELETE", "WITH", "SELECT pg_advisory", "SELECT count(*) FROM (SELECT 1")
 POLL_SECONDS = 0.001
 DEADLOCK_TIMEOUT = "50ms"
+FEW_INTERRUPTIONS = 2
 
 
 class Work(Protocol):
@@ -127,7 +129,7 @@ class Stage:
 
 
 class Choices:
-    """A schedule: what was chosen at each step, and what could have been."""
+    """A schedule: what was chosen at each step, and what could have been. Behind its prefix a session goes on while it can."""
 
     def __init__(self, prefix: tuple[int, ...] = ()) -> None:
         self.made: list[int] = []
@@ -136,27 +138,38 @@ class Choices:
 
     def __call__(self, ready: list[int]) -> int:
         place = len(self.made)
-        chosen = self._prefix[place] if place < len(self._prefix) and self._prefix[place] in ready else ready[0]
+        usual = self.made[-1] if self.made and self.made[-1] in ready else ready[0]
+        chosen = self._prefix[place] if place < len(self._prefix) and self._prefix[place] in ready else usual
         self.made.append(chosen)
         self.open.append([other for other in ready if other != chosen])
         return chosen
 
-    def unexplored(self) -> Iterator[tuple[int, ...]]:
-        """Yield the schedules that part from this one behind its prefix."""
+    def unexplored(self) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Yield the schedules that part from this one behind its prefix, each with the number of its interruptions."""
         for place in range(len(self._prefix), len(self.made)):
             for other in self.open[place]:
-                yield (*self.made[:place], other)
+                parted = (*self.made[:place], other)
+                yield sum(self._interrupts(at, parted) for at in range(1, len(parted))), parted
+
+    def _interrupts(self, place: int, schedule: tuple[int, ...]) -> bool:
+        """Return whether the other session went on at a place though this one could have."""
+        before, now = schedule[place - 1 : place + 1]
+        return now != before and before in (self.made[place], *self.open[place])
 
 
 def every_schedule(play: Callable[[Callable[[list[int]], int]], None], limit: int) -> int:
-    """Play every interleaving, or a spread of `limit` of them where there are more; return how many were played."""
-    waiting: list[tuple[int, ...]] = [()]
+    """Play every interleaving, and return how many there were.
+
+    Where there are more than `limit`: all with few interruptions, which is where mistakes show, then a seeded spread.
+    """
     chance = random.Random(limit)
+    waiting: list[tuple[bool, float, tuple[int, ...]]] = [(False, 0.0, ())]
     played = 0
-    while waiting and played < limit:
-        choices = Choices(waiting.pop(chance.randrange(len(waiting))))
+    while waiting and (played < limit or not waiting[0][0]):
+        choices = Choices(heapq.heappop(waiting)[-1])
         play(choices)
-        waiting.extend(choices.unexplored())
+        for interruptions, schedule in choices.unexplored():
+            heapq.heappush(waiting, (interruptions > FEW_INTERRUPTIONS, chance.random(), schedule))
         played += 1
     return played
 
@@ -168,6 +181,16 @@ def some_schedules(play: Callable[[Callable[[list[int]], int]], None], seed: int
         play(chance.choice)
 
 
+@contextmanager
+def counted_deadlocks(actor: Actor) -> Iterator[None]:
+    """Count a deadlock that the writer will run again."""
+    try:
+        yield
+    except psycopg.errors.DeadlockDetected:
+        actor.deadlocks += 1
+        raise
+
+
 def _step_through(connection: psycopg.Connection, actor: Actor) -> None:
     """Make a connection stop at gates: before statements that matter to others, and before commits."""
 
@@ -175,15 +198,13 @@ def _step_through(connection: psycopg.Connection, actor: Actor) -> None:
         def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
             if isinstance(query, str) and query.lstrip().startswith(GATED):
                 actor.gate()
-            try:
+            with counted_deadlocks(actor):
                 return super().execute(query, *args, **kwargs)
-            except psycopg.errors.DeadlockDetected:
-                actor.deadlocks += 1
-                raise
 
         def executemany(self, query: Any, params_seq: Any, **kwargs: Any) -> None:
             actor.gate()
-            super().executemany(query, params_seq, **kwargs)
+            with counted_deadlocks(actor):
+                super().executemany(query, params_seq, **kwargs)
 
     begin = connection.transaction
 
