@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
+import psutil  # type: ignore[import-untyped]
 from rich.console import Console
 from rich.table import Table
 
@@ -26,6 +27,7 @@ class Result:
     """One workload. Rates count distinct writes: copies are work, not results."""
 
     workload: str
+    processes: int
     writes: int
     records: int
     bytes_per_event: int
@@ -39,12 +41,19 @@ class Result:
 @click.command()
 @click.option("--rows", type=click.IntRange(min=10_000), default=200_000, show_default=True, help="Writes of each workload.")
 @click.option("--only", multiple=True, help="Workloads to run, by name; the ones before them run too.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=psutil.cpu_count() or 1,
+    show_default="one a core",
+    help="Processes of the flow.",
+)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the results as JSON.")
-def main(rows: int, only: tuple[str, ...], output: Path | None) -> None:
+def main(rows: int, only: tuple[str, ...], processes: int, output: Path | None) -> None:
     """Print one table: workload, rates, ratio to the ceiling, processor time and peak memory of the flow."""
     directory = Path(tempfile.mkdtemp(prefix="cassmirror-bench-"))
     try:
-        results = measure(directory, rows, only)
+        results = measure(directory, rows, processes, only)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     show(results)
@@ -53,7 +62,7 @@ def main(rows: int, only: tuple[str, ...], output: Path | None) -> None:
         output.write_text(json.dumps({"machine": machine, "results": [asdict(result) for result in results]}, indent=2) + "\n")
 
 
-def measure(directory: Path, rows: int, only: tuple[str, ...] = ()) -> list[Result]:
+def measure(directory: Path, rows: int, processes: int, only: tuple[str, ...] = ()) -> list[Result]:
     """Run every workload on embedded servers: first the flow, then the ceiling, on the same broker and server."""
     plan = workloads(rows)
     if only:
@@ -63,18 +72,19 @@ def measure(directory: Path, rows: int, only: tuple[str, ...] = ()) -> list[Resu
         create_topics(bootstrap, plan)
         ceiling = Ceiling(dsn)
         settings = flow_settings(directory, dsn, bootstrap)
-        return [_measure_one(workload, settings, directory, dsn, ceiling) for workload in plan]
+        return [_measure_one(workload, settings, directory, ceiling, processes) for workload in plan]
 
 
-def _measure_one(workload: Workload, settings: dict[str, str], directory: Path, dsn: str, ceiling: Ceiling) -> Result:
+def _measure_one(workload: Workload, settings: dict[str, str], directory: Path, ceiling: Ceiling, processes: int) -> Result:
     bootstrap, topic = settings["CDC_KAFKA__BOOTSTRAP_SERVERS"], topic_of(workload)
     records, size = fill(bootstrap, workload)
-    run = run_flow(settings, directory, dsn, topic, records)
+    run = run_flow(settings, directory, settings["CDC_POSTGRES__DSN"], topic, records, processes=processes)
     with discarding_consumer(bootstrap, topic):
         best = ceiling.rows_per_second(workload)
     rate = run.records_per_second / workload.copies
     result = Result(
         workload.name,
+        processes,
         len(workload.writes),
         records,
         size,
@@ -90,10 +100,11 @@ def _measure_one(workload: Workload, settings: dict[str, str], directory: Path, 
 
 def show(results: list[Result]) -> None:
     """Print the table."""
-    table = Table("workload", "bytes", "flow/s", "ceiling/s", "ratio", "flow CPU us/record", "peak MB")
+    table = Table("workload", "processes", "bytes", "flow/s", "ceiling/s", "ratio", "flow CPU us/record", "peak MB")
     for result in results:
         table.add_row(
             result.workload,
+            str(result.processes),
             str(result.bytes_per_event),
             f"{result.flow_per_second:,}",
             f"{result.ceiling_per_second:,}",

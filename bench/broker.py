@@ -15,7 +15,7 @@ from confluent_kafka.cimpl import NewTopic
 from bench.workloads import Workload, events
 
 PREFIX = "bench"
-PARTITIONS = 4
+PARTITIONS = 16
 
 
 def topic_of(workload: Workload) -> str:
