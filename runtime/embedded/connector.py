@@ -21,8 +21,8 @@ from runtime.embedded.java import java, java_environment
 from runtime.embedded.process import Launch
 from runtime.embedded.server import Server
 
-# What the driver leaves out unless told otherwise.
-_ALL_KEYSPACES = ("!system", "!/^system_.*/")
+# Cassandra's own, which the driver leaves out unless told otherwise.
+_OWN_KEYSPACES = ("!system", "!/^system_.*/")
 # Paths are relative to the state directory: in that of the relocation no dot may stand.
 _PROPERTIES = {
     "cassandra.driver.config.file": "driver.conf",
@@ -204,7 +204,7 @@ class ConnectorServer(Server):
         driver = _DRIVER.format(
             contact_point=json.dumps(self._cassandra.contact_point),
             datacenter=DATACENTER,
-            keyspaces=json.dumps(list(self._keyspaces or _ALL_KEYSPACES)),
+            keyspaces=json.dumps([*self._keyspaces, *_OWN_KEYSPACES]),
         )
         (self.state_dir / "driver.conf").write_text(driver)
         write_logback(self.state_dir, level="WARN", loggers=_LOGGERS)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
 from click.testing import CliRunner
@@ -49,6 +50,18 @@ def test_only_the_wanted_ones_start(directory: Path) -> None:
         assert [status.name for status in read_status(directory) if status.running] == ["valkey"]
         with pytest.raises(ServiceFailed, match="kafka is not among the wanted services"):
             assert stack.kafka
+
+
+def test_the_connector_brings_what_it_needs(directory: Path) -> None:
+    assert [server.name for server in EmbeddedServices(directory, ["connector"]).servers] == ["kafka", "cassandra", "connector"]
+
+
+def test_all_together_need_two_and_a_half_gigabytes(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = psutil.virtual_memory()._replace(available=2000 << 20)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    with pytest.raises(ServiceFailed, match="connector needs 2560 MiB of memory, 2000 MiB are available"):
+        EmbeddedServices(directory, ALL).start()
+    assert services_file.read(directory) is None
 
 
 def test_an_unknown_service_is_refused(directory: Path) -> None:
