@@ -7,7 +7,7 @@ from enum import IntEnum
 from functools import cache
 from wsgiref.types import WSGIApplication
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, make_wsgi_app
 from prometheus_client.parser import text_string_to_metric_families
 
 _LATENCY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
@@ -44,8 +44,9 @@ class Metrics:
 
 
 def create_metrics() -> Metrics:
-    """Return new metrics in a registry of their own."""
+    """Return new metrics in a registry of their own, the process's memory and processor time beside them."""
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
 
     def counter(name: str, text: str, *labels: str) -> Counter:
         return Counter(f"cdc_{name}", text, labels, registry=registry)

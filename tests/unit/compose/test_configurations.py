@@ -69,9 +69,19 @@ def test_no_dot_stands_in_the_path_that_the_connector_cuts_at_the_first_one() ->
 
 def test_the_driver_of_the_connector_is_told_what_the_embedded_one_is_told() -> None:
     keyspaces = '["!system", "!/^system_.*/"]'
-    want = connector._DRIVER.format(contact_point='"cassandra:9042"', datacenter=cassandra.DATACENTER, keyspaces=keyspaces)
-    got = [line for line in lines(CONFIG / "debezium/driver.conf") if not line.strip().startswith("#")]
-    assert got == want.splitlines()
+    embedded = connector._DRIVER.format(contact_point='"cassandra:9042"', datacenter=cassandra.DATACENTER, keyspaces=keyspaces)
+    guards = {
+        "advanced.metadata.schema.debouncer.window": "0 milliseconds",
+        "advanced.metadata.schema.refreshed-keyspaces": keyspaces,
+    }
+    ours = hocon((CONFIG / "debezium/driver.conf").read_text())
+    assert ours == hocon(embedded)
+    assert {name: ours.get(name) for name in guards} == guards
+
+
+def hocon(text: str) -> dict[str, str]:
+    """Return the settings of a file of one block, a line each."""
+    return dict(re.findall(r"^  ([a-z.-]+) (?:= )?(.+)$", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("place", ["cassandra.config", "cassandra.driver.config.file"])

@@ -18,15 +18,18 @@ from tests.unit.runtime.test_metrics import FIXED
 DASHBOARD: dict[str, Any] = json.loads((MONITORING / "grafana/dashboards/cassmirror.json").read_text(encoding="utf-8"))
 ALERTS: list[dict[str, Any]] = yaml(MONITORING / "alerts.yml")["groups"][0]["rules"]
 SCRAPED: dict[str, Any] = yaml(MONITORING / "prometheus.yml")
-NAME = re.compile(r"\bcdc_\w+")
+NAME = re.compile(r"\b(?:cdc|process)_\w+|\bup\b")
+TARGET = {"job", "instance"}  # labels that Prometheus adds
 SELECTOR = re.compile(r"(\w+)\{([^}]*)\}")
 GROUPED = re.compile(r"\bby \(([^)]*)\)")
 
 
 def exposed() -> dict[str, set[str]]:
     """Return every name that can be queried, with its labels."""
-    found: dict[str, set[str]] = {"up": {"job", "instance"}}
-    for field, metric in vars(create_metrics()).items():
+    metrics = create_metrics()
+    found: dict[str, set[str]] = {"up": set()}
+    found |= {sample.name: set() for family in metrics.registry.collect() for sample in family.samples}
+    for field, metric in vars(metrics).items():
         if field == "registry":
             continue
         labels = set(metric._labelnames)
@@ -46,12 +49,13 @@ def queries() -> Iterator[str]:
 @pytest.mark.parametrize("query", sorted(set(queries())))
 def test_a_query_names_metrics_and_labels_that_there_are(query: str) -> None:
     labels = exposed()
-    named = set(NAME.findall(query)) or {"up"}
+    named = set(NAME.findall(query))
+    assert named
     assert named - labels.keys() == set()
     for name, selector in SELECTOR.findall(query):
-        assert set(re.findall(r"(\w+)=", selector)) <= labels[name]
+        assert set(re.findall(r"(\w+)=", selector)) <= labels[name] | TARGET
     for group in GROUPED.findall(query):
-        assert {label.strip() for label in group.split(",")} <= set.intersection(*(labels[name] for name in named))
+        assert {label.strip() for label in group.split(",")} <= set.intersection(*(labels[name] | TARGET for name in named))
 
 
 def test_variables_of_the_dashboard_are_labels_of_metrics() -> None:

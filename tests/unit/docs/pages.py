@@ -36,7 +36,8 @@ be used, secrets masked. Durations are `10d`, `36h`, `90m`, `30s`, seconds, or I
 
 METRICS_HEAD = """# Metrics
 
-Served at `/metrics` on `CDC_HTTP__PORT`. The label `table` is `keyspace.table`.
+Served at `/metrics` on `CDC_HTTP__PORT`. The label `table` is `keyspace.table`. Beside these stand the `process_*` metrics
+of every Prometheus client: memory, processor time, open files.
 
 | metric | kind | labels | what it tells |
 |---|---|---|---|
