@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ from bytewax.outputs import FixedPartitionedSink
 
 from cdc.errors import TableHalted
 from cdc.event import Batch, Change, Position, Rejected
-from cdc.schema import Schema, Table
+from cdc.schema import Table
 from cdc.types.registry import codec_for
 from operators.dedupe import Dedupe
 from operators.deserialize import Deserialize, Known
@@ -21,25 +21,29 @@ from operators.source_lane import FeedLimits
 from operators.source_topics import TopicFilter, owned_slots, slot_of
 from operators.source_watch import StoredPositions as ReadPositions
 from operators.source_watch import WatchPlan
-from runtime.catalog import is_wanted, load_schema
+from runtime.catalog import Catalog, is_wanted, open_catalog
+from runtime.checkpoints import Checkpoints
 from runtime.collector import spare_collector
 from runtime.health import Health, Remembered
 from runtime.http import pages, serve
 from runtime.kafka.client import KafkaClient
 from runtime.metrics import metrics_page, process_metrics
+from runtime.periodic import Periodic
 from runtime.progress import Progress
+from runtime.redis_cache import RedisCache
 from runtime.settings import KafkaSettings, Settings
 from runtime.status import Status
 from runtime.stop import Stop
 from sinks.dead_letter import DeadLetterSink, DeadLetterWriter, StoreLetter
 from sinks.postgres.layout import Layout
 from sinks.postgres.letter_store import LetterStore
-from sinks.postgres.migrate import migrate
 from sinks.postgres.probe import server_version
 from sinks.postgres.sink import PostgresSink, StoredPositions
 from sinks.postgres.sweeper import Sweeper
+from sinks.postgres.table_layouts import TableLayouts
 from sinks.postgres.writer import Writer, WriterOptions
 
+CHECKPOINT_SECONDS = 1.0  # operators look at them; nothing waits for them
 PROBE_SECONDS = 2.0  # whoever asks for the health of a process waits no longer for PostgreSQL
 ReadLayouts = Callable[[], Iterable[Layout]]
 
@@ -111,10 +115,27 @@ def dead_letter_writer(
     return DeadLetterWriter(client, settings.dead_letter_topic, store_letter, status, max_bytes=settings.dead_letter_max_bytes)
 
 
-def deserializer(settings: Settings, schema: Schema, known: Callable[[int], Known]) -> Deserialize:
+def deserializer(settings: Settings, catalog: Catalog, known: Callable[[int], Known]) -> Deserialize:
     """Return the stage that knows the tables. With a CQL file there is nobody to ask for a newer schema."""
-    codec_of = partial(codec_for, nul_policy=settings.types.nul_policy)
-    return Deserialize(schema, settings.kafka.topic_prefix, codec_of=codec_of, known=known)
+    return Deserialize(
+        catalog.schema,
+        settings.kafka.topic_prefix,
+        codec_of=partial(codec_for, nul_policy=settings.types.nul_policy),
+        known=known,
+        current=lambda: catalog.schema,
+        refresh=catalog.refresh,
+    )
+
+
+def beside_the_flow(settings: Settings, catalog: Catalog, progress: Progress) -> list[Periodic]:
+    """Return what goes on beside the flow: looks at the schema, and checkpoints for operators."""
+    checkpoints = Checkpoints(RedisCache(settings.redis), progress, str(settings.shard.index))
+    work = []
+    if settings.cassandra.contact_points:
+        work.append(Periodic("schema", settings.schema_.refresh_seconds, catalog.look))
+    if settings.redis.url:
+        work.append(Periodic("checkpoints", CHECKPOINT_SECONDS, checkpoints.write, at_end=True))
+    return work
 
 
 def postgres_sink(
@@ -175,14 +196,17 @@ def process_health(facts: ProcessFacts, dsn: str, halted: Callable[[], frozenset
 
 
 def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
-    """Build every stage. Nothing waits for a server here. Raises `SettingsError` or `SchemaError`."""
-    facts = ProcessFacts(Progress(), Status(), stop)
-    schema = load_schema(settings)
-    client = kafka_client(settings.kafka, facts.status)
-    options = writer_options(settings)
+    """Build every stage. Only Cassandra is waited for, where nothing else says the schema.
 
-    def read_layouts() -> Iterable[Layout]:
-        return migrate(options.dsn, schema.tables.values(), create_tables=settings.postgres.create_tables)
+    Raises `SettingsError` or `SchemaError`.
+    """
+    facts = ProcessFacts(Progress(), Status(), stop)
+    catalog = open_catalog(settings, facts.status, stop.gives_up)
+    catalog.load(patient=True)
+    client = kafka_client(settings.kafka, facts.status)
+    options = replace(writer_options(settings), schema_generation=lambda: catalog.generation)
+    read_layouts = TableLayouts(options.dsn, catalog, create_tables=settings.postgres.create_tables)
+    beside = beside_the_flow(settings, catalog, facts.progress)
 
     def forget(changes: Iterable[Change]) -> None:
         dedupe.forget((slot_of(change.record.topic, change.record.partition), change.fingerprint) for change in changes)
@@ -193,10 +217,15 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
     def stored_positions() -> list[Position]:
         positions = read_positions()
         postgres.start()
+        for work in beside:
+            work.start()
         return positions
 
     def before_end() -> None:
         postgres.before_end()
+        for work in beside:
+            work.finish()
+        catalog.close()
         _require_none_halted(postgres.halted if settings.kafka.until_caught_up else ())
 
     source = kafka_source(settings, client, stored_positions, facts, before_end)
@@ -213,4 +242,4 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
     health = process_health(facts, options.dsn, halted=lambda: postgres.halted)
     serve(settings.http, pages(health, metrics_page(process_metrics())))
     spare_collector()
-    return MirrorParts(source, deserializer(settings, schema, dedupe.known), dedupe, postgres, DeadLetterSink(letters))
+    return MirrorParts(source, deserializer(settings, catalog, dedupe.known), dedupe, postgres, DeadLetterSink(letters))

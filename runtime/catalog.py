@@ -74,6 +74,7 @@ class Catalog:
         try:
             self._known = self._shared.newest()
             self.origin = f"Cassandra {self._shared.node()}"
+            self._status.working(SERVICE)
         except CassandraUnavailable as error:
             return self._read_elsewhere(self._shared, error)
         return self._known.schema
@@ -129,6 +130,7 @@ class Catalog:
         except SchemaError as error:
             _log.exception("schema_not_usable", exc_info=error)
             return
+        self._status.working(SERVICE)
         if newest is not self._known:
             self._known = newest
             self._adopt(select_tables(newest.schema, self._patterns, may_be_empty=True))
@@ -173,7 +175,6 @@ class Catalog:
             reraise=True,
         )
         result: Result = retrying(work)
-        self._status.working(SERVICE)
         return result
 
     def _note_trouble(self, state: RetryCallState) -> None:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from cdc.event import Position
 from runtime import redis_cache
 from runtime.checkpoints import Checkpoints
+from runtime.periodic import Periodic
 from runtime.progress import Progress
 from runtime.redis_cache import RedisCache
 from runtime.settings import RedisSettings
@@ -60,11 +61,11 @@ def test_only_what_moved_is_written_again(redis_url: str) -> None:
 def test_the_last_offsets_are_written_when_the_flow_ends(redis_url: str) -> None:
     progress = Progress()
     with closing(cache_of(redis_url)) as cache:
-        checkpoints = Checkpoints(cache, progress, "0", interval_seconds=3_600)
-        checkpoints.start()
-        checkpoints.start()
+        writing = Periodic("checkpoints", 3_600, Checkpoints(cache, progress, "0").write, at_end=True)
+        writing.start()
+        writing.start()
         committed(progress, 42)
-        checkpoints.finish()
+        writing.finish()
     assert [fields["offset"] for fields in stored(redis_url).values()] == ["42"]
     assert "checkpoints" not in {thread.name for thread in threading.enumerate()}
 
@@ -82,8 +83,7 @@ def test_what_redis_did_not_take_is_written_with_the_next(redis_url: str, monkey
     assert [fields["offset"] for fields in stored(redis_url).values()] == ["5"]
 
 
-def test_without_redis_there_is_no_thread() -> None:
-    checkpoints = Checkpoints(RedisCache(RedisSettings()), Progress(), "0")
-    checkpoints.start()
-    checkpoints.finish()
-    assert "checkpoints" not in {thread.name for thread in threading.enumerate()}
+def test_without_redis_nothing_is_written() -> None:
+    progress = Progress()
+    committed(progress, 5)
+    assert Checkpoints(RedisCache(RedisSettings()), progress, "0").write() == 0

@@ -11,7 +11,7 @@ from dataflows.mirror_parts import deserializer
 from operators.dedupe import Dedupe
 from operators.map_types import map_types
 from operators.validate import validate
-from runtime.catalog import load_schema
+from runtime.catalog import open_catalog
 from runtime.settings import Settings, load_settings
 from tests.fixtures.events import PREFIX, batch, event, written
 
@@ -31,10 +31,10 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 def changes_of(settings: Settings, key: str) -> Batch[Change]:
     """Return what the stages make of a row that holds U+0000."""
-    schema = load_schema(settings)
-    (table,) = schema.tables.values()
+    catalog = open_catalog(settings)
+    (table,) = catalog.load().tables.values()
     row = {"a": written(key), "c": written("x\0y"), "l": written(["\0", "z"])}
-    return map_types(validate(deserializer(settings, schema, Dedupe(lambda _: ()).known)(batch(event(table, "i", row)))))
+    return map_types(validate(deserializer(settings, catalog, Dedupe(lambda _: ()).known)(batch(event(table, "i", row)))))
 
 
 @pytest.mark.parametrize(
