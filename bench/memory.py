@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import overload
 
 import click
@@ -64,7 +65,7 @@ def main(events: int, first: int) -> None:
 
 
 def measure(directory: Path, events: int) -> list[tuple[int, float]]:
-    """Return pairs of events mirrored and MB resident, some twenty a run."""
+    """Return pairs of events mirrored and MB resident, forty a run."""
     workload = Workload("versions", "orders", Versions(events), REGULAR)
     with EmbeddedServices(directory / "services", ("postgres", "kafka")) as services:
         dsn, bootstrap = services.postgres.dsn, services.kafka.bootstrap_servers
@@ -83,7 +84,7 @@ def _watch(process: subprocess.Popen[bytes], dsn: str, topic: str, events: int) 
     with psycopg.connect(dsn, autocommit=True) as connection:
         while process.poll() is None:
             reached = read_offsets(connection, topic)
-            if reached >= (len(seen) + 1) * events / 20:
+            if reached >= (len(seen) + 1) * events / 40:
                 seen.append((reached, watched.memory_info().rss / 2**20))
             time.sleep(0.05)
     if process.wait() or not seen:
@@ -92,14 +93,16 @@ def _watch(process: subprocess.Popen[bytes], dsn: str, topic: str, events: int) 
 
 
 def show(seen: list[tuple[int, float]], first: int) -> None:
-    """Print the figures and the growth behind the first `first` events."""
+    """Print the figures, and the means of the first and the last quarter behind the first `first` events."""
     table = Table("events", "MB")
     for reached, megabytes in seen:
         table.add_row(f"{reached:,}", f"{megabytes:.0f}")
     settled = [megabytes for reached, megabytes in seen if reached >= first]
+    quarter = max(1, len(settled) // 4)
+    before, after = fmean(settled[:quarter]), fmean(settled[-quarter:])
     console = Console()
     console.print(table)
-    console.print(f"growth from {first:,} events: {settled[-1] / settled[0] - 1:+.1%}, peak {max(settled):.0f} MB")
+    console.print(f"first quarter {before:.0f} MB, last {after:.0f} MB: {after / before - 1:+.1%}; peak {max(settled):.0f} MB")
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class Dedupe:
         self,
         starts: Callable[[int], Collection[Position]],
         *,
-        max_fingerprints: int = 1 << 19,  # 65 MB at most; at 100,000 events a second the last 2-5 seconds
+        max_fingerprints: int = 1 << 18,  # 33 MB at most; at 50,000 events a second the last 2-5 seconds
         max_snapshot_bytes: int = 256 * 1024,  # more stalls each epoch
     ) -> None:
         self._starts = starts

@@ -78,9 +78,9 @@ class KafkaSettings(_Section):
         description="Records of one poll, which is one item: the merge gains little beyond it.",
     )
     queue_records: int = Field(
-        default=20_000,
+        default=10_000,
         ge=1,
-        description="Records read ahead for one slot before its partitions pause: four polls, to bound memory.",
+        description="Records read ahead for one slot before its partitions pause: two polls, to bound memory.",
     )
     topic_refresh_seconds: float = Field(
         default=5, gt=0, description="How often topics are listed again: new tables appear within it."
@@ -213,7 +213,7 @@ class DedupeSettings(_Section):
     """The window in which copies of an event are dropped early. Correctness never rests on it."""
 
     window_entries: int = Field(
-        default=500_000, ge=0, description="Fingerprints remembered: some 60 MB, minutes of replica lag at full speed. 0: off."
+        default=250_000, ge=0, description="Fingerprints remembered: some 30 MB, seconds of replica lag at full speed. 0: off."
     )
 
 
