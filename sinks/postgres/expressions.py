@@ -142,8 +142,12 @@ class SimpleMerge:
         return f"({same}) OR ({covered})"
 
     def _cells(self) -> str:
-        mine = f"CASE WHEN {self._survives} THEN {self._other}._cdc_ts END"
-        stamps = {c.name: f"GREATEST({written_at('t', c)}, {mine})" for c in self._touched}
+        theirs = f"{self._other}._cdc_ts"
+        mine = f"CASE WHEN {self._survives} THEN {theirs} END"
+        stamps = {
+            c.name: f"CASE WHEN {self._newer} THEN {theirs} ELSE GREATEST({written_at('t', c)}, {mine}) END"
+            for c in self._touched
+        }
         stamps |= {c.name: written_at("t", c) for c in self._others}
         return slots(self._layout, deletion("t"), stamps)
 
