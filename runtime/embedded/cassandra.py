@@ -76,6 +76,7 @@ class CassandraServer(Server):
     name = "cassandra"
     disk_bytes = 2048 * MIB
     memory_bytes = 1152 * MIB
+    ready_timeout_s = 300.0  # on a busy machine
 
     def __init__(
         self,

@@ -50,6 +50,11 @@ _PROPERTIES = {
     # A record that cannot be sent within these is dropped: no outage may be long enough.
     "kafka.producer.delivery.timeout.ms": "2147483647",
     "kafka.producer.max.block.ms": "2147483647",
+    # A larger one too. The greatest mutation, half a segment, has six times its size as JSON at worst.
+    "kafka.producer.max.request.size": "16777216",
+    # It counts records, not bytes: 512 of the greatest mutations fit into its memory.
+    "max.queue.size": "512",
+    "max.batch.size": "256",
     # The default writes the file of offsets for every record, falls behind, and then sends records twice.
     "offset.flush.interval.ms": "1000",
     "max.offset.flush.size": "1000000",
@@ -70,6 +75,7 @@ datastax-java-driver {{
 _LOGGERS = {"io.debezium.connector.cassandra": "INFO", "com.datastax.oss.driver": "ERROR"}
 _READING = "Reading existing commit logs in"
 _LOST_SEGMENT = re.compile(r"Processing of LogicalCommitLog\{.*errored out")
+_LOST_RECORD = re.compile("Failed to (?:emit|send the) record")
 _NAME = r'(\w+|"(?:[^"]|"")+")'
 _KEYSPACE = re.compile(rf"Added keyspace \[CREATE KEYSPACE {_NAME} WITH ")
 _TABLE = re.compile(rf"(Removed table \[)?CREATE TABLE {_NAME}\.{_NAME} \(\n(.*?)\n\) WITH ", re.DOTALL)
@@ -98,6 +104,7 @@ class ConnectorServer(Server):
     name = "connector"
     disk_bytes = 256 * MIB
     memory_bytes = 448 * MIB
+    ready_timeout_s = 300.0  # on a busy machine
 
     def __init__(
         self,
@@ -137,6 +144,11 @@ class ConnectorServer(Server):
     def lost_segments(self) -> int:
         """How often since its start a statement that it cannot read has cost the rest of a commit-log segment."""
         return len(_LOST_SEGMENT.findall(self._said()))
+
+    @property
+    def lost_records(self) -> int:
+        """How many records since its start Kafka has refused."""
+        return len(_LOST_RECORD.findall(self._said()))
 
     def knows(self, keyspace: str, table: str, columns: Collection[str] = ()) -> bool:
         """Tell whether it has the table, with at least these columns; names as Cassandra stores them."""

@@ -42,6 +42,7 @@ group.initial.rebalance.delay.ms=0
 # After a crash the broker waits until the session of its former self has ended.
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
+message.max.bytes=16777216
 log.segment.bytes=67108864
 log.index.size.max.bytes=1048576
 log.cleaner.dedupe.buffer.size=4194304

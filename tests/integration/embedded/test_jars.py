@@ -16,6 +16,7 @@ from rich.console import Console
 from cdc.errors import ServiceFailed
 from runtime.embedded import download_progress, jars
 from runtime.embedded.jars import Jar, ensure, read_lock
+from runtime.embedded.maven import Repository
 
 COORDINATE = "org.example:thing:1.0"
 CONTENT = b"not really a jar" * 1000
@@ -94,6 +95,11 @@ def test_the_lock_file_pins_everything_and_names_no_host() -> None:
     for name, roots in jars.ROOTS.items():
         assert set(roots) <= {jar.coordinate for jar in pinned[name]}
         assert all(len(jar.sha256) == 64 and jar.size > 0 for jar in pinned[name])
+
+
+def test_a_root_with_a_classifier_is_taken_alone(repository: Path, tmp_path: Path) -> None:
+    root = "org.example:fat:jar:with-all:1.0"  # whose pom the repository does not have
+    assert Repository(tmp_path / "staging").runtime_closure([root]) == [root]
 
 
 @pytest.mark.parametrize(

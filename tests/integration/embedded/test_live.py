@@ -17,7 +17,7 @@ from tests.fixtures.live import LiveStack
 from tests.fixtures.servers import reachable_directory
 from tests.integration.embedded.processes import eventually, family, is_gone, start_python, supervisor_of
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
@@ -46,6 +46,13 @@ def arrived(live_stack: LiveStack, table: str) -> set[object]:
 def test_a_written_row_arrives(live_stack: LiveStack, table: str) -> None:
     write(live_stack, table, range(3))
     assert arrived(live_stack, table) == {0, 1, 2}
+
+
+def test_the_largest_rows_arrive(live_stack: LiveStack, table: str) -> None:
+    for number in range(30):  # each six times as long in JSON
+        live_stack.session.execute(f"INSERT INTO {table} (id, v) VALUES (%s, %s)", [number, "\x01" * 500_000])
+    assert arrived(live_stack, table) == set(range(30))
+    assert (live_stack.connector.lost_records, live_stack.connector.running()) == (0, True)
 
 
 def test_a_table_of_any_name_is_known_and_followed_through_its_changes(live_stack: LiveStack, keyspace: str) -> None:

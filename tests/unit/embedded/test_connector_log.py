@@ -73,5 +73,7 @@ def test_a_keyspace_is_known_by_its_line(tmp_path: Path) -> None:
         server.wait_for_keyspace("ks", timeout_s=0)
 
 
-def test_segments_that_it_gave_up_are_counted(tmp_path: Path) -> None:
-    assert connector(tmp_path, added("ks.t"), LOST, LOST).lost_segments == 2
+def test_what_it_has_lost_is_counted(tmp_path: Path) -> None:
+    refused = "09:00:00.000 ERROR [kafka-producer] i.d.c.c.KafkaRecordEmitter - Failed to emit record ChangeRecord@1"
+    server = connector(tmp_path, added("ks.t"), LOST, LOST, refused)
+    assert (server.lost_segments, server.lost_records) == (2, 1)
