@@ -4,6 +4,8 @@
 
 BIN := .venv/bin
 ARGS ?=
+COMPILE = $$(command -v $(BIN)/uv || command -v uv) pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header --python-version 3.11
 SEEDS = $(if $(SEED),--random-order-seed=$(SEED) --hypothesis-seed=$(SEED))
 
 help: ## list the targets
@@ -38,9 +40,9 @@ format: setup ## let ruff write the layout
 bench: setup ## rows a second of the whole flow against the ceiling of this machine
 	$(BIN)/python -m bench $(ARGS)
 
-lock: ## write requirements.lock anew (needs uv)
-	$$(command -v $(BIN)/uv || command -v uv) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
-		--no-header --python-version 3.11 --extra dev pyproject.toml --output-file requirements.lock
+lock: ## write requirements.lock anew, and the part of it that a worker needs (needs uv)
+	$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --constraint requirements.lock pyproject.toml --output-file requirements-worker.lock
 
 clean: ## remove .venv and all that tools have left
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
