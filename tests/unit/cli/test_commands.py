@@ -88,6 +88,27 @@ def test_check_shows_the_settings_and_asks_every_server(environ: dict[str, str])
     assert "open-sesame" not in result.output
 
 
+def test_check_and_schema_say_who_said_the_schema(environ: dict[str, str]) -> None:
+    file = environ["CDC_SCHEMA__FILE"]
+    assert f"schema: from the file {file}\n" in run(["check"], environ).stdout
+    assert run(["schema"], environ).stdout.startswith(f"-- from the file {file}\n")
+    away = environ | {"CDC_CASSANDRA__CONTACT_POINTS": "127.0.0.1:1"}
+    checked = run(["check"], away)
+    assert f"schema: from the file {file}, as Cassandra does not answer\n" in checked.stdout
+    assert "Cassandra: Cassandra did not answer: NoHostAvailable" in checked.stderr
+    assert run(["schema"], away).stdout.startswith(f"-- from the file {file}, as Cassandra does not answer\n")
+
+
+def test_without_file_and_cluster_there_is_no_schema_to_show(environ: dict[str, str]) -> None:
+    alone = environ | {"CDC_SCHEMA__FILE": "", "CDC_CASSANDRA__CONTACT_POINTS": "127.0.0.1:1"}
+    checked = run(["check"], alone)
+    assert checked.exit_code == 1
+    assert "schema: Cassandra did not answer: NoHostAvailable" in checked.stderr
+    printed = run(["schema"], alone)
+    assert (printed.exit_code, printed.stdout) == (1, "")
+    assert "Error: Cassandra did not answer" in printed.stderr
+
+
 def test_migrate_without_its_server_says_so(environ: dict[str, str]) -> None:
     result = run(["migrate"], environ)
     assert result.exit_code == 1
