@@ -67,12 +67,14 @@ class SharedSchema:
         self._ttl = ttl_seconds
         self._gives_up = gives_up or threading.Event()
         self._clock = clock
+        self._keep_again = float("-inf")
 
     def newest(self, known: VersionedSchema | None = None) -> VersionedSchema:
         """Return the schema of the cluster, `known` itself if that is it. Raises `CassandraUnavailable` or `SchemaError`."""
         version = self._source.version()
         if known is not None and known.version == version:
-            self._keep(known)
+            if self._clock() >= self._keep_again:
+                self._keep(known)
             return known
         return self.cached(version) or self._fetched(version)
 
@@ -130,6 +132,7 @@ class SharedSchema:
         documents = {_key(table.keyspace, table.name): encode_document(table, found.version) for table in tables}
         index = SchemaIndex(found.version, [(table.keyspace, table.name, fingerprint_of(table)) for table in tables])
         self._cache.put_all(documents | {INDEX: msgspec.json.encode(index)}, self._ttl)
+        self._keep_again = self._clock() + self._ttl / 2  # who asks often need not write often
 
     def _index(self) -> SchemaIndex | None:
         (text,) = self._cache.get_all([INDEX])

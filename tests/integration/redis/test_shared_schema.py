@@ -137,13 +137,15 @@ def test_a_list_of_another_release_is_no_list(redis_url: str, client: redis.Redi
 
 
 def test_who_still_knows_the_newest_lets_it_live_on(redis_url: str, client: redis.Redis) -> None:
-    cluster = ScriptedCluster(CQL)
-    process = OtherProcess(redis_url, cluster)
-    with closing(process.shared):
-        known = process.newest()
+    cluster, now = ScriptedCluster(CQL), [0.0]
+    with closing(SharedSchema(cluster, cache_of(redis_url), ttl_seconds=60, clock=lambda: now[0])) as shared:
+        known = shared.newest()
         client.flushall()
-        assert process.newest(known) is known
-        assert process.shared.cached() == known
+        assert shared.newest(known) is known
+        assert shared.cached() is None  # it was written a moment ago
+        now[0] = 31.0
+        assert shared.newest(known) is known
+        assert shared.cached() == known
     assert cluster.reads == 1
 
 

@@ -204,6 +204,20 @@ def test_a_refresh_waits_for_a_cluster_that_is_away() -> None:
     assert (catalog.generation, status.facts().troubles) == (1, {})
 
 
+def test_who_is_patient_waits_for_a_cluster_that_is_not_there_yet() -> None:
+    cluster = ScriptedCluster(T)
+    cluster.is_away = True
+    catalog, _ = catalog_of(cluster)
+    waiting = threading.Thread(target=catalog.load, kwargs={"patient": True})
+    waiting.start()
+    while not catalog._status.facts().troubles:
+        assert waiting.is_alive()
+    cluster.is_away = False
+    waiting.join()
+    assert names(catalog.schema) == ["shop.t"]
+    assert (catalog.origin, catalog._status.facts().troubles) == ("Cassandra 1.0 at scripted", {})
+
+
 def test_a_process_that_gives_up_waits_no_longer() -> None:
     gives_up, cluster = threading.Event(), ScriptedCluster(T)
     catalog, _ = catalog_of(cluster, gives_up=gives_up)
