@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -189,10 +189,17 @@ def writer_options(settings: Settings) -> WriterOptions:
     )
 
 
-def process_health(facts: ProcessFacts, dsn: str, halted: Callable[[], frozenset[str]]) -> Health:
-    """Return what answers for the health of this process."""
+def serve_pages(settings: Settings, facts: ProcessFacts, sinks: Sequence[PostgresSink]) -> None:
+    """Answer for the health of this process from now on, its sinks those that are there when asked."""
+    dsn = settings.postgres.dsn.get_secret_value()
     postgres = Remembered(partial(server_version, dsn, timeout_seconds=PROBE_SECONDS))
-    return Health(facts.status, halted, lambda: facts.stop.requested, probes={"postgres": postgres})
+    health = Health(
+        facts.status,
+        halted=lambda: [name for sink in sinks for name in sink.halted],
+        is_stopping=lambda: facts.stop.requested,
+        probes={"postgres": postgres},
+    )
+    serve(settings.http, pages(health, metrics_page(process_metrics())))
 
 
 def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
@@ -201,6 +208,8 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
     Raises `SettingsError` or `SchemaError`.
     """
     facts = ProcessFacts(Progress(), Status(), stop)
+    sinks: list[PostgresSink] = []
+    serve_pages(settings, facts, sinks)  # first of all: what waits here is live
     catalog = open_catalog(settings, facts.status, stop.gives_up)
     catalog.load(patient=True)
     client = kafka_client(settings.kafka, facts.status)
@@ -239,7 +248,6 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
         facts=facts,
         source=source,
     )
-    health = process_health(facts, options.dsn, halted=lambda: postgres.halted)
-    serve(settings.http, pages(health, metrics_page(process_metrics())))
+    sinks.append(postgres)
     spare_collector()
     return MirrorParts(source, deserializer(settings, catalog, dedupe.known), dedupe, postgres, DeadLetterSink(letters))

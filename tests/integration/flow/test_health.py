@@ -71,3 +71,11 @@ def test_a_flow_without_kafka_is_live_and_says_what_it_waits_for(postgres_dsn: s
         assert (ready(port), ask(port, "/health/live")[0]) == (503, 200)
         flow.ask_to_stop()
         flow.wait()
+
+
+def test_a_flow_that_waits_for_cassandra_to_say_the_schema_is_live(postgres_dsn: str, tmp_path: Path) -> None:
+    shop = Mirrored("workload_shop", Topics("127.0.0.1:1", "none"), postgres_dsn, tmp_path)
+    port = free_port()
+    with shop.running(HTTP__PORT=str(port), CASSANDRA__CONTACT_POINTS="127.0.0.1:1", SCHEMA__FILE=""):
+        eventually(lambda: ask(port, "/health/ready")[1].get("cassandra", "ok") != "ok", "Cassandra is named")
+        assert (ready(port), ask(port, "/health/live")[0]) == (503, 200)
