@@ -113,7 +113,7 @@ class Writer:
     def prepare(self, changes: Iterable[Change], positions: Iterable[Position]) -> Prepared:
         """Make a batch ready to be written; may run in another thread than `write`."""
         layouts = self.layouts
-        if self._generation:  # only then a change can be older than its layout
+        if self._options.schema_generation():  # asked after the layouts, which may be newer than what they were asked for
             changes = list(align(layouts, changes))
             self._halt_refused({change.table.full_name for change in changes} - layouts.keys(), changes)
         if self.halted:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from random import Random
+from typing import Any
 
 import psycopg
 import pytest
 
 from cdc.event import ABSENT, Change, Record, RowState, Value
-from cdc.schema import Table
+from cdc.schema import Column, Table
+from cdc.system_schema import read_system_schema
 from runtime.catalog import Catalog
 from runtime.redis_cache import RedisCache
 from runtime.settings import RedisSettings
@@ -56,6 +61,11 @@ class World:
     def process(self, *, create_tables: bool = True) -> Process:
         self.processes.append(Process(self.dsn, self.cluster, create_tables=create_tables))
         return self.processes[-1]
+
+    def columns(self) -> tuple[Column, ...]:
+        """Return the regular columns that Cassandra has now."""
+        _, rows = self.cluster.read()
+        return read_system_schema(rows).tables["live", "t"].regular
 
     def rows(self, columns: str, name: str = "t") -> list[tuple[object, ...]]:
         return self.query(f"SELECT {columns} FROM live.{name} ORDER BY k")
@@ -221,3 +231,44 @@ def test_options_change_nothing_but_themselves(world: World) -> None:
     assert process.writer.layouts["live.t"] is before
     assert process.writer.layouts["live.other"].table.gc_grace_seconds == 5
     assert process.writer.layouts["live.other"].version == 1
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_processes_that_write_while_columns_come_and_go_end_with_every_cell(world: World, seed: int) -> None:
+    random, data = Random(seed), Random(seed)  # how much data there is depends on who has learnt what
+    processes = [world.process() for _ in range(3)]
+    stamps, newest = itertools.count(1), dict[tuple[str, str], str]()
+
+    def some_changes(process: Process) -> list[Change]:
+        """Return inserts of what the process knows of the table, and remember what each cell shall be in the end."""
+        table, made = process.table(), []
+        for key in data.choices("123456789", k=20):
+            ts = next(stamps)
+            values: dict[str, Any] = {column.name: f"{column.name}{ts}" for column in table.regular if data.random() < 0.7}
+            newest.update({(key, name): value for name, value in values.items()})
+            made.append(change(table, key, ts, **values))
+        return made
+
+    with ThreadPoolExecutor(len(processes)) as pool:
+        for step in range(12):
+            written = [pool.submit(process.writer.apply, some_changes(process)) for process in processes]
+            known = [column.name for column in world.columns() if column.name != "b"]
+            name = f"n{step}" if random.random() < 0.7 or not known else None
+            world.cluster.run(
+                f"ALTER TABLE live.t ADD {name} text;" if name else f"ALTER TABLE live.t DROP {random.choice(known)};"
+            )
+            random.choice(processes).learn()
+            for one in written:
+                one.result()
+    for process in processes:
+        process.learn()
+        process.writer.apply([change(process.table(), "1", 0)])
+    columns = [column.name for column in world.columns()]
+    got = {
+        (str(row[0]), name): value
+        for row in world.rows(", ".join(["k", *columns]))
+        for name, value in zip(columns, row[1:], strict=True)
+        if value is not None
+    }
+    assert got == {cell: value for cell, value in newest.items() if cell[1] in columns}
+    assert [process.writer.halted for process in processes] == [{}] * len(processes)
