@@ -62,7 +62,7 @@ def test_a_server_that_is_away_is_tried_again_and_the_tries_are_counted() -> Non
         return []
 
     options = WriterOptions("", "group", retry_initial=0.001, retry_max=0.01, breaker_failures=2, breaker_open=0.001)
-    assert Writer(options, read_layouts, lambda _: None).stored_positions() == []
+    assert Writer(options, read_layouts, lambda _: None).layouts == {}
     assert states == [CircuitState.CLOSED, CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.HALF_OPEN]
     assert shown("cdc_retries_total") - before >= 3
     assert state() == CircuitState.CLOSED
