@@ -15,7 +15,7 @@ from confluent_kafka.cimpl import NewTopic
 from bench.workloads import Workload, events
 
 PREFIX = "bench"
-PARTITIONS = 16
+PARTITIONS = 24  # enough for two processes to share them about evenly: a hash gives each its own
 
 
 def topic_of(workload: Workload) -> str:
