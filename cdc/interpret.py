@@ -38,6 +38,7 @@ class Interpreter:
         self._single = [attributes[c.name] for c in table.regular if not c.type.is_multicell]
         self._dropped = [attributes[name] for name in attributes if name in table.dropped_columns]
         self._static = [attributes[c.name] for c in table.static]
+        self._deletable = [*self._own, *self._static, *self._dropped]
         self._plain = plain_row_reader(self._partition, self._clustering, self._regular, self._dropped)
         self._rules: dict[str, Callable[[Envelope[Any]], Outcome]] = {
             "i": self._insert,
@@ -134,12 +135,12 @@ class Interpreter:
 
     def _deletion_ts(self, envelope: Envelope[Any]) -> int:
         """Return the deletion's own timestamp: `source.ts_us` may be that of newer rows in the same mutation."""
-        after, stamps = envelope.after, []
-        for attribute in (*self._own, *self._static, *self._dropped):
-            cell = getattr(after, attribute)
-            if cell is not None and cell.value is None and cell.deletion_ts is not None:
-                stamps.append(_checked(cell.deletion_ts))
-        return max(stamps, default=envelope.source.ts_us)
+        cells = [getattr(envelope.after, attribute) for attribute in self._deletable]
+        stamps = [c.deletion_ts for c in cells if c is not None and c.value is None and c.deletion_ts is not None]
+        if not stamps:
+            return envelope.source.ts_us
+        _checked(min(stamps))
+        return _checked(max(stamps))
 
     def _range_tombstone(self, envelope: Envelope[Any]) -> RangeDeletion:
         after = envelope.after

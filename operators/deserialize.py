@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from cdc.envelope import payload_of
@@ -20,6 +21,7 @@ STAGE: Final = "deserialize"
 
 Known = tuple[Container[bytes], Container[bytes]]
 Fresh = tuple[Record, bytes, bytes]
+_topic_name = attrgetter("topic")
 
 
 class Deserialize:
@@ -115,13 +117,13 @@ class _Poll:
 
     def fresh(self, records: Iterable[Record]) -> Iterator[Fresh]:
         """Yield the records that are no copies, each with its event's JSON and fingerprint."""
-        (young, old), seen = self._known, self._seen
-        copies: Counter[tuple[str, Skip]] = Counter()
-        name = None
+        for name, of_topic in groupby(records, key=_topic_name):
+            yield from self._fresh_of(self._stage.topic(name), of_topic)
+
+    def _fresh_of(self, topic: _Topic, records: Iterable[Record]) -> Iterator[Fresh]:
+        (young, old), seen, fingerprint = self._known, self._seen, topic.fingerprint
+        copies = 0
         for record in records:
-            if record.topic != name:
-                topic = self._stage.topic(record.topic)
-                name, fingerprint, duplicate = record.topic, topic.fingerprint, (topic.table, Skip.DUPLICATE)
             payload = record.value
             if payload is None:
                 if topic.table:
@@ -134,12 +136,13 @@ class _Poll:
                 payload = payload_of(payload)
                 print_ = fingerprint(payload)
             if print_ in seen or print_ in young or print_ in old:
-                copies[duplicate] += 1
+                copies += 1
                 continue
             if print_ != UNKNOWN:
                 seen.add(print_)
             yield record, payload, print_
-        self._skipped.update(copies)
+        if copies:
+            self._skipped[topic.table, Skip.DUPLICATE] += copies
 
     def event(self, fresh: Fresh) -> Event | None:
         """Return the event of a record, None where there is none in it. Raises `BadRecord`."""

@@ -54,8 +54,7 @@ def stage(layout: Layout, states: Iterable[RowState]) -> list[Group]:
     if general:
         groups.append(_group([_general_line(layout, state, len(groups)) for state in general], None))
     if deletions:
-        lines = [_line((*state.key, str(state.deletion), str(len(groups)))) for state in deletions]
-        groups.append(_group(lines, DELETION))
+        groups.append(_group(_deletion_lines(deletions, len(groups)), DELETION))
     return groups
 
 
@@ -90,6 +89,11 @@ def _simple_lines(touched: Touched, states: list[RowState], group: int) -> list[
         f"{text}\t{state.write_ts}\t{NULL if state.marker is None else state.marker}\t{group}"
         for text, state in zip(_texts(rows), states, strict=True)
     ]
+
+
+def _deletion_lines(states: list[RowState], group: int) -> list[str]:
+    texts = _texts([state.key for state in states])
+    return [f"{text}\t{state.deletion}\t{group}" for text, state in zip(texts, states, strict=True)]
 
 
 def _general_line(layout: Layout, state: RowState, group: int) -> str:
