@@ -28,6 +28,7 @@ def test_they_share_the_work_and_end_together(crowd: Mirrored) -> None:
     assert crowd.unexplained() == []
 
 
+@pytest.mark.long
 def test_a_signal_drains_them_all(crowd: Mirrored) -> None:
     with crowd.running(arguments=TWO) as flow:
         crowd.await_applied(len(crowd.story.records) // 4, flow)
