@@ -11,8 +11,9 @@ from cdc.event import Position
 class Progress:
     """Offsets that PostgreSQL holds, by topic partition. One per process, shared by its workers.
 
-    The engine calls a source's `next_batch` after its snapshot only when every sink has taken its own snapshot of that epoch,
-    dead letters included. What it cannot know is a halted table, whose offsets stay: that is what this bound is for.
+    The engine calls a source's `next_batch` after its snapshot only when every sink has taken its own of that epoch, with which
+    dead letters are confirmed. PostgreSQL may be behind it: while more is to come its sink does not wait for commits, and the
+    offsets of a halted table stay. That is what this bound is for.
     """
 
     def __init__(self) -> None:
