@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import psycopg
@@ -15,6 +16,7 @@ from bench.workloads import REGULAR, Workload, Write
 
 BATCH = 5_000
 KEY = ("id", "seq")
+Columns = tuple[str, ...]
 TYPES = {
     "id": "uuid",
     "seq": "integer",
@@ -46,20 +48,22 @@ class Ceiling:
 
     def rows_per_second(self, workload: Workload) -> float:
         """Write the workload once, copies and all statements of one key in their order; only the writing is timed."""
-        columns = (*KEY, *workload.touched)
         self._create(workload.table)
-        insert = self._upsert(workload.table, columns)
+        upserts: dict[Columns, tuple[str, str]] = {}
         delete = f"DELETE FROM ceiling.{workload.table} AS t USING gone AS g WHERE t.id = g.id AND t.seq = g.seq"
         seconds = 0.0
         for writes in _batches(workload.writes):
-            # A plain upsert has one list of columns: what a partial update in the mix leaves alone becomes NULL here.
-            buffer = _lines([write for write in writes if write.op != "d"], workload.touched)
+            buffers = {columns: _lines(of_columns, columns) for columns, of_columns in _by_columns(writes).items()}
+            for columns in buffers.keys() - upserts.keys():
+                upserts[columns] = self._statements(workload.table, columns, f"stage_{len(upserts)}")
             gone = "".join(f"{write.id}\t{write.seq}\n" for write in writes if write.op == "d").encode()
             started = time.perf_counter()
             with self._connection.transaction(), self._connection.cursor() as cursor:
-                with cursor.copy(f"COPY stage ({', '.join(columns)}, _cdc_ts) FROM STDIN") as copy:
-                    copy.write(buffer)
-                cursor.execute(insert)
+                for columns, buffer in buffers.items():
+                    copy_in, upsert = upserts[columns]
+                    with cursor.copy(copy_in) as copy:
+                        copy.write(buffer)
+                    cursor.execute(upsert)
                 if gone:
                     with cursor.copy("COPY gone FROM STDIN") as copy:
                         copy.write(gone)
@@ -76,17 +80,19 @@ class Ceiling:
         self._connection.execute(
             f"CREATE INDEX IF NOT EXISTS {table}_sweep ON ceiling.{table} (_cdc_sweep_at) WHERE _cdc_sweep_at IS NOT NULL"
         )
-        self._connection.execute("DROP TABLE IF EXISTS pg_temp.stage, pg_temp.gone")
-        self._connection.execute(f"CREATE TEMPORARY TABLE stage (LIKE ceiling.{table}) ON COMMIT DELETE ROWS")
-        self._connection.execute("CREATE TEMPORARY TABLE gone (id uuid, seq integer) ON COMMIT DELETE ROWS")
+        self._connection.execute("CREATE TEMPORARY TABLE IF NOT EXISTS gone (id uuid, seq integer) ON COMMIT DELETE ROWS")
 
-    def _upsert(self, table: str, columns: Sequence[str]) -> str:
-        names = ", ".join((*columns, "_cdc_ts"))
-        sets = ", ".join(f"{column} = excluded.{column}" for column in (*columns[len(KEY) :], "_cdc_ts"))
-        return (
-            f"INSERT INTO ceiling.{table} ({names}) SELECT {names} FROM stage ORDER BY id, seq"
+    def _statements(self, table: str, columns: Columns, stage: str) -> tuple[str, str]:
+        """Make a staging table for rows of these columns; return its COPY and its upsert."""
+        self._connection.execute(f"DROP TABLE IF EXISTS pg_temp.{stage}")
+        self._connection.execute(f"CREATE TEMPORARY TABLE {stage} (LIKE ceiling.{table}) ON COMMIT DELETE ROWS")
+        names = ", ".join((*KEY, *columns, "_cdc_ts"))
+        sets = ", ".join(f"{column} = excluded.{column}" for column in (*columns, "_cdc_ts"))
+        upsert = (
+            f"INSERT INTO ceiling.{table} ({names}) SELECT {names} FROM {stage} ORDER BY id, seq"
             f" ON CONFLICT (id, seq) DO UPDATE SET {sets}"
         )
+        return f"COPY {stage} ({names}) FROM STDIN", upsert
 
 
 def _batches(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
@@ -94,13 +100,21 @@ def _batches(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
         yield writes[start : start + BATCH]
 
 
-def _lines(writes: Sequence[Write], touched: Sequence[str]) -> bytes:
+def _by_columns(writes: Sequence[Write]) -> dict[Columns, list[Write]]:
+    """Return the writes by the columns that they touch, deletes apart: else an upsert erases what a write leaves alone."""
+    by_columns: dict[Columns, list[Write]] = defaultdict(list)
+    for write in writes:
+        if write.op != "d":
+            by_columns[tuple(write.values)].append(write)
+    return by_columns
+
+
+def _lines(writes: Sequence[Write], columns: Columns) -> bytes:
     lines = []
     for write in writes:
-        values = {column: _text(column, write.values[column]) for column in touched if column in write.values}
-        cells = [values.get(column, "\\N") for column in touched]
+        cells = [_text(column, write.values[column]) for column in columns]
         lines.append("\t".join([write.id, str(write.seq), *cells, str(write.ts_us)]))
-    return ("\n".join(lines) + "\n").encode() if lines else b""
+    return ("\n".join(lines) + "\n").encode()
 
 
 def _text(column: str, json_text: str) -> str:

@@ -22,7 +22,7 @@ from rich.table import Table
 from bench.broker import create_topics, fill, topic_of
 from bench.flow_settings import flow_settings
 from bench.mirror import read_offsets
-from bench.workloads import BASE_US, REGULAR, Workload, Write, full_row, keys
+from bench.workloads import BASE_US, Workload, Write, full_row, keys
 from runtime.embedded.stack import EmbeddedServices
 
 KEYS = 200_000
@@ -66,7 +66,7 @@ def main(events: int, first: int) -> None:
 
 def measure(directory: Path, events: int) -> list[tuple[int, float]]:
     """Return pairs of events mirrored and MB resident, forty a run."""
-    workload = Workload("versions", "orders", Versions(events), REGULAR)
+    workload = Workload("versions", "orders", Versions(events))
     with EmbeddedServices(directory / "services", ("postgres", "kafka")) as services:
         dsn, bootstrap = services.postgres.dsn, services.kafka.bootstrap_servers
         create_topics(bootstrap, [workload])

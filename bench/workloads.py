@@ -36,12 +36,11 @@ class Write:
 
 @dataclass(frozen=True)
 class Workload:
-    """Writes to one table in their order, each `copies` times in the topic; `touched` columns for the ceiling's upsert."""
+    """Writes to one table in their order, each `copies` times in the topic."""
 
     name: str
     table: str
     writes: Sequence[Write]
-    touched: tuple[str, ...]
     copies: int = 1
 
 
@@ -75,11 +74,11 @@ def workloads(rows: int) -> list[Workload]:
     mix = list(_mix(where, rows))
     copied = [Write("i", *key, BASE_US + n, full_row(n, 1)) for n, key in enumerate(where)]
     return [
-        Workload("inserts", "orders", inserts, REGULAR),
-        Workload("full updates", "orders", full, REGULAR),
-        Workload("partial updates", "orders", partial, PARTIAL),
-        Workload("mix with deletes", "orders", mix, REGULAR),
-        Workload("inserts, RF=3 copies", "copies", copied, REGULAR, copies=3),
+        Workload("inserts", "orders", inserts),
+        Workload("full updates", "orders", full),
+        Workload("partial updates", "orders", partial),
+        Workload("mix with deletes", "orders", mix),
+        Workload("inserts, RF=3 copies", "copies", copied, copies=3),
     ]
 
 

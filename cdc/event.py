@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
+from collections.abc import Iterator
 from typing import Final, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -132,3 +133,17 @@ class Batch(msgspec.Struct, Generic[Item]):
     positions: list[Position]
     rejected: list[Rejected] = msgspec.field(default_factory=list)
     skipped: Counter[tuple[str, Skip]] = msgspec.field(default_factory=Counter)
+
+
+class Reading(msgspec.Struct, Generic[Item]):
+    """A batch whose items are made as they are asked for, and once: one after the other passes all stages of decoding.
+
+    Made stage by stage, a batch is larger than the processor's cache, and every stage fetches it from memory again (half of
+    the time of decoding, `bench/decode.py`). `rejected` and `skipped` are whole when `items` has ended.
+    """
+
+    slot: int
+    items: Iterator[Item]
+    positions: list[Position]
+    rejected: list[Rejected]
+    skipped: Counter[tuple[str, Skip]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
 from cdc.errors import BadRecord, InfrastructureError
@@ -22,24 +22,21 @@ def attempt(
     items: Iterable[Item],
     rejected: list[Rejected],
     origin: Callable[[Item], tuple[Record, str]],
-) -> list[Result]:
-    """Return what a step makes of each item, without None; what fails is appended to `rejected`.
+) -> Iterator[Result]:
+    """Yield what a step makes of each item, without None; what fails is appended to `rejected`.
 
     `origin` gives an item's record and table. Raises `InfrastructureError` where a step needs a server and gives up.
     """
-    results: list[Result] = []
-    keep = results.append
     for item in items:
         try:
             if (result := step(item)) is not None:
-                keep(result)
+                yield result
         except BadRecord as error:
             rejected.append(_rejected(stage, type(error).__name__, str(error), *origin(item)))
         except InfrastructureError:
             raise  # a server that fails is never a reason for a dead letter
         except Exception:  # noqa: BLE001 - a bug costs its own record, not the others
             rejected.append(_rejected(stage, BUG, traceback.format_exc(), *origin(item)))
-    return results
 
 
 def _rejected(stage: str, error_type: str, message: str, record: Record, table: str) -> Rejected:

@@ -9,7 +9,7 @@ from typing import Final
 
 from cdc.envelope import payload_of
 from cdc.errors import BadRecord, UnknownColumn, UnknownTable
-from cdc.event import Batch, Record, Skip
+from cdc.event import Batch, Reading, Record, Skip
 from cdc.fingerprint import UNKNOWN, Fingerprints
 from cdc.key_columns import CodecOf
 from cdc.reader import Event, TableReader
@@ -50,12 +50,12 @@ class Deserialize:
         self._refresh = refresh
         self._use(schema)
 
-    def __call__(self, batch: Batch[Record]) -> Batch[Event]:
-        """Decode one poll. Idempotent."""
+    def __call__(self, batch: Batch[Record]) -> Reading[Event]:
+        """Decode one poll, as its events are asked for. Idempotent."""
         self._use(self._current())
         poll = _Poll(self, batch)
         events = attempt(STAGE, poll.event, poll.fresh(batch.items), batch.rejected, self._origin)
-        return Batch(batch.slot, events, batch.positions, batch.rejected, batch.skipped)
+        return Reading(batch.slot, events, batch.positions, batch.rejected, batch.skipped)
 
     def topic(self, name: str) -> _Topic:
         """Return how a topic is read."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from cdc.event import Batch, Change, Record, Skip
+from cdc.event import Batch, Change, Reading, Skip
 from cdc.reader import Event
 from operators.attempt import attempt
+from operators.validate import origin
 
 STAGE: Final = "map_types"
 
 
-def map_types(batch: Batch[Event]) -> Batch[Change]:
+def map_types(batch: Reading[Event]) -> Batch[Change]:
     """Map each event by the rules of its table; those that change nothing are counted."""
     skipped: Counter[tuple[str, Skip]] = batch.skipped
 
@@ -26,9 +27,5 @@ def map_types(batch: Batch[Event]) -> Batch[Change]:
             skipped[reader.full_name, Skip.LOST_DIGITS] += rounded
         return Change(reader.table, outcome, event.record, event.fingerprint)
 
-    changes = attempt(STAGE, change, batch.items, batch.rejected, _origin)
+    changes = list(attempt(STAGE, change, batch.items, batch.rejected, origin))
     return Batch(batch.slot, changes, batch.positions, batch.rejected, skipped)
-
-
-def _origin(event: Event) -> tuple[Record, str]:
-    return event.record, event.reader.full_name

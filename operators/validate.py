@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from cdc.errors import UnexpectedEnvelope, ValueOutOfRange
-from cdc.event import Batch, Record
+from cdc.event import Reading, Record
 from cdc.reader import Event
 from operators.attempt import attempt
 
@@ -13,10 +13,10 @@ STAGE: Final = "validate"
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 
 
-def validate(batch: Batch[Event]) -> Batch[Event]:
+def validate(batch: Reading[Event]) -> Reading[Event]:
     """Check the table, the op and the write timestamp of each event; its columns the decoder has checked."""
     events = attempt(STAGE, _checked, batch.items, batch.rejected, origin)
-    return Batch(batch.slot, events, batch.positions, batch.rejected, batch.skipped)
+    return Reading(batch.slot, events, batch.positions, batch.rejected, batch.skipped)
 
 
 def _checked(event: Event) -> Event:

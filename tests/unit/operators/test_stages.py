@@ -216,7 +216,7 @@ def test_a_bug_costs_one_record_and_keeps_its_traceback() -> None:
         return 10 // item
 
     rejected: list[Any] = []
-    assert attempt("some_stage", step, [1, 0, 2], rejected, lambda item: (good(item), "shop.t")) == [10, 5]
+    assert list(attempt("some_stage", step, [1, 0, 2], rejected, lambda item: (good(item), "shop.t"))) == [10, 5]
     (letter,) = rejected
     assert (letter.stage, letter.error_type, letter.table, letter.record) == ("some_stage", BUG, "shop.t", good(0))
     assert "ZeroDivisionError" in letter.message
@@ -228,4 +228,4 @@ def test_a_stage_leaves_the_end_of_the_process_alone() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        attempt("some_stage", step, [1], [], lambda item: (good(item), ""))
+        list(attempt("some_stage", step, [1], [], lambda item: (good(item), "")))
