@@ -102,13 +102,8 @@ class Writer:
 
     @property
     def layouts(self) -> Mapping[str, Layout]:
-        """The mirrored tables by full name, read when they are first asked for and when the schema has changed."""
-        generation, known = self._options.schema_generation(), self._layouts
-        if known is None or generation != self._generation:
-            read = self._with_retry(lambda: {layout.table.full_name: layout for layout in self._read_layouts()})
-            known = {name: unchanged(layout, (known or {}).get(name)) for name, layout in read.items()}
-            self._layouts, self._generation = known, generation
-        return known
+        """The mirrored tables by full name, as PostgreSQL has them now that they are made."""
+        return self._make_tables()
 
     def prepare(self, changes: Iterable[Change], positions: Iterable[Position]) -> Prepared:
         """Make a batch ready to be written; may run in another thread than `write`."""
@@ -139,7 +134,7 @@ class Writer:
 
     def stored_positions(self) -> list[Position]:
         """Return the positions of the consumer group that PostgreSQL holds, after making what is missing there."""
-        _ = self.layouts
+        self._make_tables()
         return self._with_retry(self._read_positions)
 
     def sweep(self) -> int:
@@ -164,6 +159,15 @@ class Writer:
         if self._session is not None:
             self._session.connection.close()
             self._session = None
+
+    def _make_tables(self) -> Mapping[str, Layout]:
+        """Have PostgreSQL brought to the schema, the first time and when that has changed; return the layouts."""
+        generation, known = self._options.schema_generation(), self._layouts
+        if known is None or generation != self._generation:
+            read = self._with_retry(lambda: {layout.table.full_name: layout for layout in self._read_layouts()})
+            known = {name: unchanged(layout, (known or {}).get(name)) for name, layout in read.items()}
+            self._layouts, self._generation = known, generation
+        return known
 
     def _write_or_bisect(self, prepared: Prepared, outcome: Outcome) -> None:
         reachable = self._reachable(prepared.positions)

@@ -1,21 +1,24 @@
-"""The sink when its server is away for good."""
+"""The sink when its server is away for good, and what its snapshots wait for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from threading import Event
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from threading import Event, Thread
 
 import psycopg
 import pytest
 
 from cdc.errors import PostgresUnavailable
-from cdc.event import Batch, Position
+from cdc.event import Batch, Change, Position
 from runtime.metrics import create_metrics
 from runtime.progress import Progress
+from sinks.postgres import sink as sink_module
 from sinks.postgres.layout import Layout
+from sinks.postgres.prepare import Prepared
 from sinks.postgres.sink import PostgresPartition, PostgresSink
 from sinks.postgres.sweeper import Sweeper
-from sinks.postgres.writer import Writer, WriterOptions
+from sinks.postgres.writer import Outcome, Writer, WriterOptions
 
 
 @pytest.fixture
@@ -55,3 +58,82 @@ def test_what_is_found_at_the_end_is_raised(part: PostgresPartition) -> None:
     part.write_batch([Batch(0, [], [Position("t", 0, "id", 1)])])
     with pytest.raises(PostgresUnavailable):
         part.close()
+
+
+class SlowWriter(Writer):
+    """Writes nothing, and that only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(WriterOptions("", "group"), list, lambda _: None)
+        self.begun = Event()
+        self.may_end = Event()
+        self.written: list[Position] = []
+
+    def prepare(self, changes: Iterable[Change], positions: Iterable[Position]) -> Prepared:
+        return Prepared([], list(positions))
+
+    def write(self, prepared: Prepared) -> Outcome:
+        self.begun.set()
+        self.may_end.wait()
+        self.written += prepared.positions
+        return Outcome()
+
+
+@dataclass
+class SlowSink:
+    """A sink in the middle of a write, and whether its source drains."""
+
+    writer: SlowWriter = field(default_factory=SlowWriter)
+    is_draining: bool = False
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> SlowSink:
+    found = SlowSink()
+    monkeypatch.setattr(sink_module, "Writer", lambda *_: found.writer)
+    return found
+
+
+@pytest.fixture
+def busy(slow: SlowSink) -> Iterator[PostgresPartition]:
+    """The partition of the slow sink while a batch of it is being written."""
+    sink = PostgresSink(
+        WriterOptions("", "group"),
+        list,
+        lambda _: None,
+        lambda _: None,
+        max_batch_rows=1_000,
+        progress=Progress(),
+        metrics=create_metrics(),
+        sweeper=Sweeper(SlowWriter(), interval_seconds=60, purge_interval_seconds=60),
+        worker_id="0",
+        is_unwinding=lambda: True,  # the sweeper has no server for its last sweep
+        is_draining=lambda: slow.is_draining,
+    )
+    part = sink.build_part("postgres", "00", None)
+    part.write_batch([Batch(0, [], [Position("t", 0, "id", 1)])])
+    slow.writer.begun.wait()
+    yield part
+    slow.writer.may_end.set()
+    part.close()
+
+
+def test_a_snapshot_returns_at_once_while_more_is_to_come(slow: SlowSink, busy: PostgresPartition) -> None:
+    busy.snapshot()
+    assert slow.writer.written == []
+
+
+def test_a_snapshot_of_a_draining_source_waits_for_the_commits(slow: SlowSink, busy: PostgresPartition) -> None:
+    slow.is_draining = True
+    written_by_its_end: list[list[Position]] = []
+
+    def take_snapshot() -> None:
+        busy.snapshot()
+        written_by_its_end.append(list(slow.writer.written))
+
+    snapshot = Thread(target=take_snapshot)
+    snapshot.start()
+    snapshot.join(0.05)  # one that does not wait would end here
+    slow.writer.may_end.set()
+    snapshot.join()
+    assert written_by_its_end == [[Position("t", 0, "id", 1)]]
