@@ -1,0 +1,1 @@
+"""The keyspace `shop` of the demo and of `cassmirror load`: its tables, and a workload for them."""
