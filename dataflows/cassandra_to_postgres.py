@@ -28,6 +28,7 @@ def flow() -> Dataflow:
         settings = load_settings()
         configure_logs(settings.log)
         stop = Stop(settings.stop.grace_seconds)
+        stop.end_on_signals()
         parts = open_parts(settings, stop)
     except (SettingsError, SchemaError) as error:
         sys.exit(_told(error))

@@ -54,6 +54,7 @@ def run(
         options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
         sys.exit(run_processes(processes, recovery_dir or settings.recovery.directory, settings, options))
     stop = Stop(settings.stop.grace_seconds)
+    stop.end_on_signals()
     if ends_with_input:
         end_with_input(stop.request)
     snapshot = settings.recovery.snapshot_interval_seconds if snapshot_interval is None else snapshot_interval

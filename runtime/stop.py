@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 from runtime.logs import get_logger
 
 EXIT_NOT_DRAINED = 1
+EXIT_NOTHING_TO_DRAIN = 0
 LAST_SECONDS = 2.0
 log = get_logger("stop")
 
@@ -38,11 +40,13 @@ class Stop:
         """Say that everything has ended well, so that no grace runs any more."""
         self._drained.set()
 
+    def end_on_signals(self) -> None:
+        """Let SIGTERM and SIGINT end a process that still starts: it may be waiting for a server, and has nothing to drain."""
+        _handle_signals(_end_at_once)
+
     def on_signals(self) -> None:
-        """Take SIGTERM and SIGINT as the wish to stop. Only the main thread may set handlers; elsewhere this does nothing."""
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, self._on_signal)
+        """Take SIGTERM and SIGINT as the wish to stop from now on."""
+        _handle_signals(self._on_signal)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.requested:
@@ -57,3 +61,16 @@ class Stop:
         self.gives_up.set()
         if not self._drained.wait(LAST_SECONDS):
             os._exit(EXIT_NOT_DRAINED)
+
+
+def _handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Set the handler. Only the main thread may; elsewhere this does nothing."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, handler)
+
+
+def _end_at_once(number: int, _frame: FrameType | None) -> None:
+    """End without waiting for the threads of drivers, which try to connect for seconds."""
+    os.write(2, f"{signal.Signals(number).name}: ended before anything was read, nothing to drain\n".encode())
+    os._exit(EXIT_NOTHING_TO_DRAIN)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.fixtures.events import as_json, envelope, table_of, written
-from tests.integration.flow.flow_process import flow_process
+from tests.integration.flow.flow_process import PATIENCE_SECONDS, flow_process
 from tests.integration.flow.mirrored import Mirrored
 from tests.integration.flow.source_flow import Topics
 
@@ -78,6 +80,22 @@ def test_caught_up_but_for_a_halted_table_is_no_success(notes: Mirrored, command
         assert flow.wait() == 0, flow.log.read_text()
     with psycopg.connect(notes.dsn) as connection:
         assert rows(connection, "halted") == ["one", "two"]
+
+
+@COMMANDS
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_cassandra_is_waited_for_ends_at_once(tmp_path: Path, command: str, number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        nobody = {"CDC_CASSANDRA__CONTACT_POINTS": address, "CDC_CASSANDRA__TIMEOUT_SECONDS": "100"}
+        nobody |= {"CDC_KAFKA__BOOTSTRAP_SERVERS": address, "CDC_POSTGRES__DSN": f"postgresql://{address}"}
+        with flow_process(nobody, tmp_path, command) as flow:
+            silent.settimeout(PATIENCE_SECONDS)
+            client, _ = silent.accept()  # it waits for an answer that does not come
+            flow.ask_to_stop(number)
+            assert flow.wait() == 0, flow.log.read_text()
+    assert flow.log.read_text() == f"{number.name}: ended before anything was read, nothing to drain\n"
+    client.close()
 
 
 def rows(connection: psycopg.Connection, table: str) -> list[str]:

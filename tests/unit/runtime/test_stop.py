@@ -10,6 +10,10 @@ PROGRAM = """
 import sys, threading
 from runtime.stop import Stop
 stop = Stop(grace_seconds=float(sys.argv[1]))
+stop.end_on_signals()
+if sys.argv[2] == "starts":
+    print("ready", flush=True)
+    threading.Event().wait(60)
 stop.on_signals()
 print("ready", flush=True)
 while not stop.requested:
@@ -40,6 +44,11 @@ def run(grace: float, then: str, *signals: signal.Signals) -> tuple[int, str]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_asks_for_the_end_and_what_drains_exits_with_zero(number: signal.Signals) -> None:
     assert run(30, "drains", number) == (0, "ready\nasked\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_at_once_what_has_not_begun(number: signal.Signals) -> None:
+    assert run(30, "starts", number) == (0, "ready\n")
 
 
 def test_a_second_signal_ends_at_once() -> None:
