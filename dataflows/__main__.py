@@ -12,11 +12,11 @@ from cdc.errors import CassmirrorError, SchemaError, SettingsError
 
 EXIT_BAD_SETTINGS = 2
 
-NAMES = ("check", "demo", "migrate", "plan", "run", "schema", "services", "status")
+NAMES = ("check", "demo", "load", "migrate", "plan", "run", "schema", "services", "status")
 """Every command: a click command of its name in the module of its name beside this one."""
 
-EMBEDDED = frozenset({"demo", "services"})
-"""Those that start servers of their own: they need the extra `embedded`."""
+EMBEDDED = frozenset({"demo", "load", "services"})
+"""Those that start servers of their own, or make up data: they need the extra `embedded`."""
 
 
 class _Failure(click.ClickException):

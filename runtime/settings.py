@@ -355,6 +355,25 @@ def load_settings(environ: Mapping[str, str] | None = None, *, needs_schema: boo
     return settings
 
 
+class _CassandraAlone(BaseModel):
+    cassandra: CassandraSettings
+
+
+def load_cassandra_settings(contact_points: str = "", environ: Mapping[str, str] | None = None) -> CassandraSettings:
+    """Return how Cassandra is reached, whatever else is set; `contact_points` win. Raises `SettingsError`."""
+    given = os.environ if environ is None else environ
+    section = merged(_read_toml(given.get(CONFIG_VARIABLE, "")), _read_environment(given)).get("cassandra") or {}
+    if contact_points:
+        section = {**section, "contact_points": contact_points}
+    try:
+        settings = _CassandraAlone.model_validate({"cassandra": section}).cassandra
+    except ValidationError as error:
+        raise SettingsError("\n".join(problems_of(error, PREFIX))) from error
+    if not settings.contact_points:
+        raise SettingsError(f"cassandra.contact_points: is required ({PREFIX}CASSANDRA__CONTACT_POINTS)")
+    return settings
+
+
 def unknown_variables(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """Return the `CDC_*` variables that belong to no section: perhaps misspelt, perhaps another program's."""
     known = {(field.alias or name).upper() for name, field in Settings.model_fields.items()}

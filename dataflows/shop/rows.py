@@ -98,7 +98,7 @@ def session_cells(values: Values) -> dict[str, object]:
         "agent": values.pick(values.agents),
         "pages": [f"/{word}" for word in values.some_words(4)],
         "clicks": values.dice.randint(-(2**62), 2**62),
-        "token": values.octets(16),
+        "ticket": values.octets(16),
     }
 
 

@@ -36,7 +36,7 @@ class CassandraClient:
                 return work(self._open())
             except (NoHostAvailable, OperationTimedOut, DriverException, OSError) as error:
                 self._close()
-                raise CassandraUnavailable(f"Cassandra did not answer: {_reason(error)}") from error
+                raise CassandraUnavailable(f"Cassandra did not answer: {reason(error)}") from error
 
     def close(self) -> None:
         """Close the session; the next work opens another."""
@@ -45,7 +45,7 @@ class CassandraClient:
 
     def _open(self) -> Session:
         if self._session is None:
-            self._cluster = _cluster(self._settings)
+            self._cluster = open_cluster(self._settings)
             self._session = self._cluster.connect()
         return self._session
 
@@ -55,7 +55,8 @@ class CassandraClient:
             cluster.shutdown()
 
 
-def _cluster(settings: CassandraSettings) -> Cluster:
+def open_cluster(settings: CassandraSettings) -> Cluster:
+    """Return a cluster that is not connected yet; rows are dictionaries."""
     timeout, password = settings.timeout_seconds, settings.password
     profile = ExecutionProfile(
         DCAwareRoundRobinPolicy(settings.local_datacenter or ""), request_timeout=timeout, row_factory=dict_factory
@@ -73,7 +74,7 @@ def _cluster(settings: CassandraSettings) -> Cluster:
     )
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Return the first node's error where there is one: the driver's own text repeats all of them."""
     inner = next(iter(error.errors.values()), None) if isinstance(error, NoHostAvailable) and error.errors else None
     return f"{type(error).__name__}: {inner or error}"

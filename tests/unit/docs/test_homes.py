@@ -15,6 +15,7 @@ HOMES = {
     "cassandra": {"runtime/cassandra", "runtime/embedded"},
     "click": {"dataflows"},
     "confluent_kafka": {"runtime/kafka"},
+    "faker": {"dataflows/shop"},
     "jgo": {"runtime/embedded"},
     "lark": {"cdc/cql"},
     "prometheus_client": {"runtime/metrics.py"},
