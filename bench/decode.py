@@ -21,6 +21,7 @@ from cdc.fingerprint import Fingerprints
 from cdc.reader import Event, TableReader
 from cdc.types.registry import codec_for
 from operators.attempt import attempt
+from operators.copies import Copies
 from operators.dedupe import Dedupe
 from operators.deserialize import Deserialize
 from operators.map_types import map_types
@@ -78,7 +79,8 @@ def _cell(value: object) -> dict[str, object]:
 def polled(op: str, touched: int) -> Batch[Record]:
     """Return one poll of events."""
     values = [event(number, op, touched) for number in range(EVENTS)]
-    return Batch(0, [Record("cdc.bench.orders", 0, n, 1_795_437_087_419, b"{}", value) for n, value in enumerate(values)], [])
+    fresh = Copies().fresh(0, "cdc.bench.orders", values)
+    return Batch(0, [Record("cdc.bench.orders", 0, n, 1_795_437_087_419, b"{}", values[n], print_) for n, print_ in fresh], [])
 
 
 def best(work: Callable[[], object]) -> float:
@@ -118,7 +120,9 @@ def parts(records: list[Record]) -> dict[str, Callable[[], object]]:
     envelopes = [reader.decode(record.value or b"") for record in records]
     loop, plain = row_by_loop(reader), reader.interpret._plain
     fingerprint = Fingerprints("cdc.bench.orders")
+    values = [record.value for record in records]
     return {
+        "copies, found by their fingerprints": lambda: drain(Copies().fresh(0, "cdc.bench.orders", values)),
         "fingerprint": lambda: [fingerprint(record.value or b"") for record in records],
         "decode (msgspec)": lambda: [reader.decode(record.value or b"") for record in records],
         "interpret": lambda: [reader.interpret(envelope) for envelope in envelopes],

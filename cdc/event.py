@@ -32,7 +32,10 @@ Item = TypeVar("Item")
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One Kafka record, bytes untouched. `timestamp_ms` is Kafka's (-1: none)."""
+    """One Kafka record, bytes untouched. `timestamp_ms` is Kafka's (-1: none).
+
+    `fingerprint` is equal for replica copies of one mutation's event, empty where it is not known.
+    """
 
     topic: str
     partition: int
@@ -40,6 +43,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
+    fingerprint: bytes = b""
 
 
 class RowState(msgspec.Struct, gc=False):
@@ -86,7 +90,6 @@ class Change(msgspec.Struct, gc=False):
     table: Table
     what: RowState | RangeDeletion
     record: Record
-    fingerprint: bytes = b""  # equal for replica copies of one mutation's event
 
 
 class Rejected(msgspec.Struct, frozen=True):

@@ -56,4 +56,3 @@ class Event(msgspec.Struct, gc=False):
     record: Record
     reader: TableReader
     envelope: Envelope[Any]
-    fingerprint: bytes

@@ -14,8 +14,9 @@ from cdc.errors import TableHalted
 from cdc.event import Batch, Change, Position, Rejected
 from cdc.schema import Table
 from cdc.types.registry import codec_for
+from operators.copies import Copies
 from operators.dedupe import Dedupe
-from operators.deserialize import Deserialize, Known
+from operators.deserialize import Deserialize
 from operators.source import KafkaSource
 from operators.source_lane import FeedLimits
 from operators.source_topics import TopicFilter, owned_slots, slot_of
@@ -79,6 +80,8 @@ def kafka_source(
     client: KafkaClient,
     stored_positions: ReadPositions,
     facts: ProcessFacts,
+    *,
+    copies: Copies,
     before_end: Callable[[], None],
 ) -> KafkaSource:
     """Return the source of this process's shard."""
@@ -93,6 +96,7 @@ def kafka_source(
         is_stopping=lambda: facts.stop.requested,
         slots=owned_slots(settings.shard.index, settings.shard.count),
         limits=FeedLimits(kafka.poll_max_records, queue_records=kafka.queue_records),
+        copies=copies,
         before_end=before_end,
     )
 
@@ -115,13 +119,13 @@ def dead_letter_writer(
     return DeadLetterWriter(client, settings.dead_letter_topic, store_letter, status, max_bytes=settings.dead_letter_max_bytes)
 
 
-def deserializer(settings: Settings, catalog: Catalog, known: Callable[[int], Known]) -> Deserialize:
+def deserializer(settings: Settings, catalog: Catalog, copies: Copies) -> Deserialize:
     """Return the stage that knows the tables. With a CQL file there is nobody to ask for a newer schema."""
     return Deserialize(
         catalog.schema,
         settings.kafka.topic_prefix,
         codec_of=partial(codec_for, nul_policy=settings.types.nul_policy),
-        known=known,
+        refused=lambda record: copies.forget([record.fingerprint]),
         current=lambda: catalog.schema,
         refresh=catalog.refresh,
     )
@@ -218,7 +222,9 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
     beside = beside_the_flow(settings, catalog, facts.progress)
 
     def forget(changes: Iterable[Change]) -> None:
-        dedupe.forget((slot_of(change.record.topic, change.record.partition), change.fingerprint) for change in changes)
+        records = [change.record for change in changes]
+        dedupe.forget((slot_of(record.topic, record.partition), record.fingerprint) for record in records)
+        copies.forget(record.fingerprint for record in records)
 
     letters = dead_letter_writer(settings.kafka, client, LetterStore(options.dsn), facts.status)
     read_positions = StoredPositions(options, read_layouts, stop.gives_up)
@@ -237,8 +243,10 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
         catalog.close()
         _require_none_halted(postgres.halted if settings.kafka.until_caught_up else ())
 
-    source = kafka_source(settings, client, stored_positions, facts, before_end)
+    copies = Copies()
+    source = kafka_source(settings, client, stored_positions, facts, copies=copies, before_end=before_end)
     dedupe = Dedupe(source.starts, max_fingerprints=settings.dedupe.window_entries)
+    copies.known = dedupe.known
     postgres = postgres_sink(
         settings,
         options,
@@ -250,4 +258,4 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
     )
     sinks.append(postgres)
     spare_collector()
-    return MirrorParts(source, deserializer(settings, catalog, dedupe.known), dedupe, postgres, DeadLetterSink(letters))
+    return MirrorParts(source, deserializer(settings, catalog, copies), dedupe, postgres, DeadLetterSink(letters))

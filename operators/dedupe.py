@@ -148,7 +148,8 @@ class SlotDedupe(StatefulBatchLogic[Batch[Change], Batch[Change], bytes]):
             self._state = None
         seen, generation, fresh = self._window.seen, self._dedupe.generation, []
         for change in batch.items:
-            if change.fingerprint != UNKNOWN and seen(change.fingerprint, generation):
+            print_ = change.record.fingerprint
+            if print_ != UNKNOWN and seen(print_, generation):
                 batch.skipped[change.table.full_name, Skip.DUPLICATE] += 1
             else:
                 fresh.append(change)

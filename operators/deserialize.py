@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Callable
 from typing import Final
 
 from cdc.envelope import payload_of
 from cdc.errors import BadRecord, UnknownColumn, UnknownTable
 from cdc.event import Batch, Reading, Record, Skip
-from cdc.fingerprint import UNKNOWN, Fingerprints
 from cdc.key_columns import CodecOf
 from cdc.reader import Event, TableReader
 from cdc.schema import Schema, Table
@@ -19,15 +16,11 @@ from operators.attempt import attempt
 
 STAGE: Final = "deserialize"
 
-Known = tuple[Container[bytes], Container[bytes]]
-Fresh = tuple[Record, bytes, bytes]
-_topic_name = attrgetter("topic")
-
 
 class Deserialize:
-    """Turns the records of a poll into events; of the copies of one event only the first is decoded and kept.
+    """Turns the records of a poll into events.
 
-    `known` gives the fingerprints that dedupe has let through in a slot, so that later copies cost no more than their hash.
+    `refused` is told of what cannot be read, so that its copies are let through: they may be read by a newer schema.
     `current` returns the newest schema that is at hand, `refresh` the newest there is, or None where there is nobody to ask: it
     is told what a record shows that is not known, each need once a poll, and may block.
     """
@@ -38,14 +31,14 @@ class Deserialize:
         topic_prefix: str,
         *,
         codec_of: CodecOf = codec_for,
-        known: Callable[[int], Known] = lambda _slot: ((), ()),
+        refused: Callable[[Record], None] = lambda _record: None,
         current: Callable[[], Schema | None] = lambda: None,
         refresh: Callable[[str], Schema | None] = lambda _need: None,
     ) -> None:
         self.schema = Schema({})
         self._prefix = topic_prefix
         self._codec_of = codec_of
-        self.known = known
+        self.refused = refused
         self._current = current
         self._refresh = refresh
         self._use(schema)
@@ -54,7 +47,7 @@ class Deserialize:
         """Decode one poll, as its events are asked for. Idempotent."""
         self._use(self._current())
         poll = _Poll(self, batch)
-        events = attempt(STAGE, poll.event, poll.fresh(batch.items), batch.rejected, self._origin)
+        events = attempt(STAGE, poll.event, batch.items, batch.rejected, self._origin)
         return Reading(batch.slot, events, batch.positions, batch.rejected, batch.skipped)
 
     def topic(self, name: str) -> _Topic:
@@ -78,15 +71,14 @@ class Deserialize:
         self._read = tables, topics  # in one, as workers share this stage
         self.schema = schema
 
-    def _origin(self, fresh: Fresh) -> tuple[Record, str]:
-        return fresh[0], self.topic(fresh[0].topic).table
+    def _origin(self, record: Record) -> tuple[Record, str]:
+        return record, self.topic(record.topic).table
 
 
 class _Topic:
     """One topic: the reader of its table, or the reason why there is none."""
 
     def __init__(self, name: str, table: Table | None, codec_of: CodecOf) -> None:
-        self.fingerprint: Callable[[bytes], bytes] = Fingerprints(name)
         self.table = "" if table is None else table.full_name
         self._reader: TableReader | None = None
         self._problem: BadRecord = UnknownTable(f"no table of the schema belongs to the topic {name}")
@@ -110,53 +102,17 @@ class _Poll:
     def __init__(self, stage: Deserialize, batch: Batch[Record]) -> None:
         self._stage = stage
         self._skipped = batch.skipped
-        self._known = stage.known(batch.slot)
-        self._seen: set[bytes] = set()
         self._schema = stage.schema
         self._needs: set[str] = set()
 
-    def fresh(self, records: Iterable[Record]) -> Iterator[Fresh]:
-        """Yield the records that are no copies, each with its event's JSON and fingerprint."""
-        for name, of_topic in groupby(records, key=_topic_name):
-            yield from self._fresh_of(self._stage.topic(name), of_topic)
-
-    def _fresh_of(self, topic: _Topic, records: Iterable[Record]) -> Iterator[Fresh]:
-        (young, old), seen, fingerprint = self._known, self._seen, topic.fingerprint
-        copies = 0
-        for record in records:
-            payload = record.value
-            if payload is None:
-                if topic.table:
-                    self._skipped[topic.table, Skip.COMPACTION_MARKER] += 1
-                else:
-                    yield record, b"", UNKNOWN  # refused, as every record of its topic
-                continue
-            print_ = fingerprint(payload)
-            if print_ == UNKNOWN:
-                payload = payload_of(payload)
-                print_ = fingerprint(payload)
-            if print_ in seen or print_ in young or print_ in old:
-                copies += 1
-                continue
-            if print_ != UNKNOWN:
-                seen.add(print_)
-            yield record, payload, print_
-        if copies:
-            self._skipped[topic.table, Skip.DUPLICATE] += copies
-
-    def event(self, fresh: Fresh) -> Event | None:
+    def event(self, record: Record) -> Event | None:
         """Return the event of a record, None where there is none in it. Raises `BadRecord`."""
         try:
-            return self._decode(*fresh)
+            return self._decode(record)
         except BadRecord as problem:
-            record = fresh[0]
             if isinstance(problem, UnknownTable | UnknownColumn) and self._has_learnt(f"{record.topic}: {problem.message}"):
-                table = self._stage.topic(record.topic).table
-                if record.value is not None or not table:
-                    return self.event(fresh)
-                self._skipped[table, Skip.COMPACTION_MARKER] += 1
-                return None
-            self._seen.discard(fresh[2])  # a copy of it has the same to say to the dead letters
+                return self.event(record)
+            self._stage.refused(record)
             raise
 
     def _has_learnt(self, need: str) -> bool:
@@ -167,10 +123,13 @@ class _Poll:
         before, self._schema = self._schema, self._stage.schema
         return before is not self._schema
 
-    def _decode(self, record: Record, payload: bytes, print_: bytes) -> Event:
+    def _decode(self, record: Record) -> Event | None:
         topic = self._stage.topic(record.topic)
+        if record.value is None and topic.table:
+            self._skipped[topic.table, Skip.COMPACTION_MARKER] += 1
+            return None
         reader = topic.reader
-        envelope = reader.decode(payload)
+        envelope = reader.decode(payload_of(record.value or b""))
         if reader.has_ignored:
             self._skipped.update((topic.table, reason) for reason in reader.ignored_cells(envelope))
-        return Event(record, reader, envelope, print_)
+        return Event(record, reader, envelope)

@@ -25,7 +25,7 @@ def map_types(batch: Reading[Event]) -> Batch[Change]:
             return None
         if reader.has_rounding and (rounded := reader.rounded_cells(event.envelope)):
             skipped[reader.full_name, Skip.LOST_DIGITS] += rounded
-        return Change(reader.table, outcome, event.record, event.fingerprint)
+        return Change(reader.table, outcome, event.record)
 
     changes = list(attempt(STAGE, change, batch.items, batch.rejected, origin))
     return Batch(batch.slot, changes, batch.positions, batch.rejected, skipped)

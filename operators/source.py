@@ -9,6 +9,7 @@ from typing import Final
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from cdc.event import Batch, Position, Record
+from operators.copies import Copies
 from operators.source_feed import Feed
 from operators.source_lane import FeedLimits
 from operators.source_start import SlotState
@@ -43,9 +44,10 @@ class KafkaSource(FixedPartitionedSource[Keyed, SlotState]):
         is_stopping: Callable[[], bool],
         slots: frozenset[int] = owned_slots(0, 1),
         limits: FeedLimits | None = None,
+        copies: Copies | None = None,
         before_end: Callable[[], None] = lambda: None,
     ) -> None:
-        self._feed = Feed(lambda: PartitionReader(client, group_id), progress, status, limits)
+        self._feed = Feed(lambda: PartitionReader(client, group_id), progress, status, limits, copies)
         self._watcher = TopicWatcher(self._feed, lambda: ClusterScout(client, group_id), plan, status)
         self._until_caught_up = plan.until_caught_up
         self._is_stopping = is_stopping

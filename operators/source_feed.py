@@ -10,11 +10,12 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from cdc.event import Batch, Position, Record
+from cdc.event import Batch, Position, Record, Skip
+from operators.copies import Copies
 from operators.source_lane import Admission, FeedLimits, Lane, note_lost
 from operators.source_start import SlotState, recovered_position, state_key
 from operators.source_topics import slot_of
-from runtime.kafka.reader import BEGINNING, PartitionReader
+from runtime.kafka.reader import BEGINNING, PartitionReader, Polled
 from runtime.kafka.scout import TopicPartitionKey
 from runtime.metrics import process_metrics
 from runtime.progress import Progress
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
 COMMIT_EVERY_SECONDS: Final = 1.0
+POLL_RECORDS: Final = 500  # what is read at once stays in the cache of a processor until its copies are found
 IDLE_POLL_SECONDS: Final = 0.002  # 64 idle slots ask more often than an empty reader is worth asking
 
 
@@ -39,8 +41,10 @@ class Feed:
         progress: Progress,
         status: Status,
         limits: FeedLimits | None = None,
+        copies: Copies | None = None,
     ) -> None:
         self._open_reader = open_reader
+        self._copies = copies or Copies()
         self._progress = progress
         self._status = status
         self._limits = limits or FeedLimits()
@@ -81,7 +85,7 @@ class Feed:
             lanes = self._slots[slot]
             if not lanes:
                 return None
-            if not any(lane.records for lane in lanes):
+            if not any(lane.has_more for lane in lanes):
                 self._poll()
             return self._gather(slot, lanes)
 
@@ -252,6 +256,7 @@ class Feed:
     def _remove(self, keys: Iterable[TopicPartitionKey]) -> None:
         gone = [self._lanes.pop(key) for key in keys if key in self._lanes]
         for lane in gone:
+            self._copies.forget(record.fingerprint for record in lane.records)
             self._starts.pop(lane.key, None)
             with suppress(KeyError):  # two processes of one test may share the gauge
                 self._age.remove(*lane.labels)
@@ -277,31 +282,37 @@ class Feed:
         return lane.polled >= lane.end
 
     def _gather(self, slot: int, lanes: list[Lane]) -> Batch[Record] | None:
-        items: list[Record] = []
-        positions = []
+        batch: Batch[Record] = Batch(slot, [], [])
         for lane in lanes:
-            room = self._limits.batch_records - len(items)
-            if lane.records and room > 0:
-                items.extend(lane.records[:room])
-                del lane.records[:room]
-                lane.taken = items[-1].offset + 1
-                positions.append(lane.position)
-        if not items:
+            room = self._limits.batch_records - len(batch.items)
+            if lane.has_more and room > 0:
+                batch.items.extend(lane.take(room))
+                batch.positions.append(lane.position)
+                if lane.copies:
+                    batch.skipped[lane.table, Skip.DUPLICATE] += lane.copies
+                    lane.copies = 0
+        if not batch.positions:
             return None
         self._resume(lanes)
-        return Batch(slot=slot, items=items, positions=positions)
+        return batch
 
     def _poll(self) -> None:
         now = time.monotonic()
         if self._reader is None or now < self._next_poll or self._is_full():
             return
-        polled = self._reader.poll(self._poll_records)
+        for _ in range(0, self._poll_records, POLL_RECORDS):
+            polled = self._reader.poll(min(POLL_RECORDS, self._poll_records))
+            if not polled.messages:
+                self._next_poll = now + IDLE_POLL_SECONDS
+            self._take_in(polled)
+            if len(polled.messages) < POLL_RECORDS:
+                break
+
+    def _take_in(self, polled: Polled) -> None:
         if polled.messages:
             self._status.working("kafka")
             self._queue(polled.messages)
             self._pause()
-        else:
-            self._next_poll = now + IDLE_POLL_SECONDS
         for key in (*polled.offset_lost, *polled.vanished):
             if key in self._lanes:
                 self._lanes[key].broken = True
@@ -310,15 +321,15 @@ class Feed:
             self._status.trouble("kafka", trouble)
 
     def _queue(self, messages: list[Message]) -> None:
-        for origin, run in groupby(messages, key=_origin):
+        for origin, grouped in groupby(messages, key=_origin):
             lane = self._lanes.get(origin)
             if lane is not None:
-                topic, partition = origin
-                lane.records += [
-                    Record(topic, partition, m.offset(), m.timestamp()[1], m.key(), m.value())  # type: ignore[arg-type]
-                    for m in run
-                ]
-                lane.polled = lane.records[-1].offset + 1
+                run = list(grouped)
+                fresh = self._copies.fresh(lane.slot, lane.topic, [message.value() for message in run])
+                records = [_record(origin, run[place], print_) for place, print_ in fresh]
+                lane.records += records
+                lane.copies += len(run) - len(records)
+                lane.polled = run[-1].offset() + 1  # type: ignore[operator]  # never None on a record
         sample = messages[:: max(1, len(messages) // 32)]
         average = sum(len(message) for message in sample) // len(sample) + 100
         self._poll_records = max(1, min(self._limits.batch_records, self._limits.batch_bytes // average))
@@ -343,6 +354,11 @@ class Feed:
             self._reading().resume([lane.key for lane in paused])
             for lane in paused:
                 lane.paused = False
+
+
+def _record(origin: TopicPartitionKey, message: Message, fingerprint: bytes) -> Record:
+    value = message.value()
+    return Record(*origin, message.offset(), message.timestamp()[1], message.key(), value, fingerprint)  # type: ignore[arg-type]
 
 
 def _origin(message: Message) -> TopicPartitionKey:

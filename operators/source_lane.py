@@ -48,6 +48,7 @@ class Lane:
     taken: int
     end: int | None
     records: list[Record] = field(default_factory=list)
+    copies: int = 0  # left out of `records` since the last were handed out
     paused: bool = False
     broken: bool = False  # Kafka refused its offset, or it is gone: the watcher looks after it
     committed: int = -1
@@ -65,6 +66,17 @@ class Lane:
     def labels(self) -> tuple[str, str]:
         """The metric labels: table and partition."""
         return self.table, str(self.partition)
+
+    @property
+    def has_more(self) -> bool:
+        """Return whether something was read that is not handed out, copies that are left out included."""
+        return self.taken < self.polled
+
+    def take(self, limit: int) -> list[Record]:
+        """Return the next records, at most `limit`; with the last of them, everything that was read is handed out."""
+        taken, self.records = self.records[:limit], self.records[limit:]
+        self.taken = taken[-1].offset + 1 if self.records else self.polled
+        return taken
 
     @property
     def is_settled(self) -> bool:

@@ -80,7 +80,9 @@ class Status:
         self._change(lambda facts: replace(facts, failure=facts.failure or failure))
 
     def lost(self, lost: LostRange) -> None:
-        """Note records that nobody will ever read."""
+        """Note records that nobody will ever read; the same range once, as whoever found it may look again."""
+        if lost in self._facts.lost_ranges:
+            return
         self._change(
             lambda facts: replace(
                 facts,

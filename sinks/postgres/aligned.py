@@ -26,7 +26,7 @@ def align(layouts: Mapping[str, Layout], changes: Iterable[Change]) -> Iterator[
             if moved is None:
                 continue
             what = moved
-        yield Change(layout.table, what, change.record, change.fingerprint)
+        yield Change(layout.table, what, change.record)
 
 
 def unchanged(layout: Layout, known: Layout | None) -> Layout:

@@ -8,7 +8,7 @@ import pytest
 
 from cdc.event import Batch, Change, RowState
 from dataflows.mirror_parts import deserializer
-from operators.dedupe import Dedupe
+from operators.copies import Copies
 from operators.map_types import map_types
 from operators.validate import validate
 from runtime.catalog import open_catalog
@@ -34,7 +34,7 @@ def changes_of(settings: Settings, key: str) -> Batch[Change]:
     catalog = open_catalog(settings)
     (table,) = catalog.load().tables.values()
     row = {"a": written(key), "c": written("x\0y"), "l": written(["\0", "z"])}
-    return map_types(validate(deserializer(settings, catalog, Dedupe(lambda _: ()).known)(batch(event(table, "i", row)))))
+    return map_types(validate(deserializer(settings, catalog, Copies())(batch(event(table, "i", row)))))
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from cdc.ddl import read_ddl
 from cdc.event import Batch, Change, RangeDeletion, Rejected, RowState, Skip
+from operators.copies import Copies
 from operators.deserialize import Deserialize
 from operators.map_types import map_types
 from operators.validate import validate
@@ -59,9 +61,16 @@ def test_the_fast_way_reads_what_the_careful_way_reads(name: str) -> None:
 
 
 def test_events_with_their_schema_beside_them_are_read_as_those_without() -> None:
-    with_schema, without = changes_of(load("mode_schemas_enabled")), changes_of(load("mode_tombstones_on_delete"))
+    with_schema, without = (
+        changes_of(without_copies(load(name))) for name in ("mode_schemas_enabled", "mode_tombstones_on_delete")
+    )
     assert [_timeless(change) for change in with_schema.items] == [_timeless(change) for change in without.items]
-    assert all(len(change.fingerprint) == 16 for change in with_schema.items)
+
+
+def without_copies(recording: Recording) -> Recording:
+    copies = Copies()
+    fresh = [record for record in recording.records if list(copies.fresh(0, record.topic, [record.value]))]
+    return replace(recording, records=fresh)
 
 
 def _timeless(change: Change) -> object:
@@ -74,13 +83,6 @@ def _timeless(change: Change) -> object:
 
 def test_compaction_markers_are_counted() -> None:
     assert changes_of(load("mode_tombstones_on_delete")).skipped == {("modes.t", Skip.COMPACTION_MARKER): 4}
-
-
-def test_copies_in_one_poll_are_read_once() -> None:
-    recording = load("crash_connector_kill9")
-    batch = changes_of(recording)
-    assert sum(batch.skipped.values()) == 598
-    assert len(batch.items) == 1920
 
 
 def test_blobs_of_composite_keys_have_their_true_values() -> None:

@@ -23,8 +23,8 @@ def print_of(number: int) -> bytes:
 
 def change(number: int | None) -> Change:
     fingerprint = b"" if number is None else print_of(number)
-    record = Record("cdc.k.t", 0, 0, -1, None, None)
-    return Change(TABLE, RowState((str(number),), 1, []), record, fingerprint)
+    record = Record("cdc.k.t", 0, 0, -1, None, None, fingerprint)
+    return Change(TABLE, RowState((str(number),), 1, []), record)
 
 
 def at(next_offset: int, topic: str = "cdc.k.t", topic_id: str = "id") -> Position:

@@ -71,12 +71,11 @@ def test_a_refusal_names_the_column_and_not_its_value() -> None:
     assert "ret" not in rejected.message.replace("letter", "")
 
 
-def test_a_change_carries_table_record_and_fingerprint() -> None:
+def test_a_change_carries_table_and_record() -> None:
     (change,) = run(good()).items
     assert change.table is TABLE
     assert change.what == RowState(("1",), TS, ["x"], TS, is_whole=True)
     assert change.record == good()
-    assert len(change.fingerprint) == 16
 
 
 def test_positions_slot_and_counts_stay_with_the_batch() -> None:
@@ -84,28 +83,14 @@ def test_positions_slot_and_counts_stay_with_the_batch() -> None:
     polled = Batch(7, [good(), record(TABLE, None), good()], positions)
     got = map_types(validate(Deserialize(SCHEMA, "cdc")(polled)))
     assert (got.slot, got.positions) == (7, positions)
-    assert got.skipped == {("shop.t", Skip.COMPACTION_MARKER): 1, ("shop.t", Skip.DUPLICATE): 1}
+    assert got.skipped == {("shop.t", Skip.COMPACTION_MARKER): 1}
 
 
-def test_copies_in_a_poll_are_dropped_but_bad_ones_are_each_refused() -> None:
-    got = run(good(1, 0), good(1, 1), good(2, 2), record(TABLE, b"{}", 3), record(TABLE, b"{}", 4))
-    assert [change.record.offset for change in got.items] == [0, 2]
-    assert [letter.record.offset for letter in got.rejected] == [3, 4]
-
-
-def test_the_same_event_in_the_next_poll_is_read_again() -> None:
-    deserialize = Deserialize(SCHEMA, "cdc")
-    assert len(run(good(), deserialize=deserialize).items) == 1
-    assert len(run(good(), deserialize=deserialize).items) == 1
-
-
-def test_a_copy_of_what_dedupe_knows_is_not_decoded() -> None:
-    first = run(good(1))
-    known = first.items[0].fingerprint
-    stage = Deserialize(SCHEMA, "cdc", known=lambda _slot: ({known}, ()))
-    later = run(good(1), good(2), deserialize=stage)
-    assert [item.what.key for item in later.items] == [("2",)]
-    assert later.skipped == {("shop.t", Skip.DUPLICATE): 1}
+def test_the_copies_of_what_is_refused_are_let_through() -> None:
+    refused: list[Record] = []
+    cut = record(TABLE, b"{")
+    got = run(good(1), cut, deserialize=Deserialize(SCHEMA, "cdc", refused=refused.append))
+    assert refused == [letter.record for letter in got.rejected] == [cut]
 
 
 def test_left_out_cells_are_counted() -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
 
-from cdc.event import Position
+from cdc.event import Position, Skip
 from operators.source_feed import Feed
 from operators.source_lane import Admission, FeedLimits
 from operators.source_topics import slot_of
@@ -13,7 +14,9 @@ from runtime.kafka.reader import BEGINNING, Polled
 from runtime.metrics import process_metrics
 from runtime.progress import Progress
 from runtime.status import LostRange, Status
+from tests.fixtures.events import as_json, envelope, table_of, written
 
+TABLE = table_of("CREATE TABLE shop.orders (a int PRIMARY KEY)")
 TOPIC = "cassandra.shop.orders"
 KEY = (TOPIC, 0)
 SLOT = slot_of(TOPIC, 0)
@@ -22,8 +25,8 @@ SLOT = slot_of(TOPIC, 0)
 class FakeMessage:
     """The part of confluent_kafka's message that the feed reads."""
 
-    def __init__(self, offset: int, size: int, partition: int) -> None:
-        self._offset, self._size, self._partition = offset, size, partition
+    def __init__(self, offset: int, size: int, partition: int, value: bytes) -> None:
+        self._offset, self._size, self._partition, self._value = offset, size, partition, value
 
     def topic(self) -> str:
         return TOPIC
@@ -41,7 +44,7 @@ class FakeMessage:
         return b"k"
 
     def value(self) -> bytes:
-        return b"v"
+        return self._value
 
     def __len__(self) -> int:
         return self._size
@@ -58,6 +61,7 @@ class FakeReader:
         self.commits: list[dict[tuple[str, int], int]] = []
         self.closed_with: dict[tuple[str, int], int] | None = None
         self.largest_poll = 0
+        self.values: dict[int, bytes] = {}  # by offset
 
     def assign(self, starts: Mapping[tuple[str, int], int]) -> None:
         self.next.update({key: 0 if start == BEGINNING else start for key, start in starts.items()})
@@ -76,7 +80,7 @@ class FakeReader:
         messages: list[Any] = []
         for key in sorted(self.next.keys() - self.paused):
             while self.next[key] < self.logs[key[1]] and len(messages) < max_records:
-                messages.append(FakeMessage(self.next[key], self.size, key[1]))
+                messages.append(FakeMessage(self.next[key], self.size, key[1], self.values.get(self.next[key], b"v")))
                 self.next[key] += 1
         self.largest_poll = max(self.largest_poll, len(messages))
         lost, self.lost = self.lost, []
@@ -117,6 +121,36 @@ def test_a_batch_carries_the_offset_behind_its_last_record() -> None:
     assert [record.offset for record in batch.items] == [0, 1, 2]
     assert batch.positions == [Position(TOPIC, 0, "id", 3)]
     assert feed.take(SLOT) is None
+
+
+def test_copies_are_left_out_and_counted_but_their_offsets_are_not() -> None:
+    one, other = (as_json(envelope(TABLE, "i", {"a": written(number)})) for number in range(2))
+    reader = FakeReader({0: 3})
+    reader.values = {0: one, 1: other, 2: one, 3: one, 4: other}
+    feed = feed_of(reader, FeedLimits(batch_records=1))
+    feed.admit([admission(end=5)], slots=[SLOT])
+    first, second = feed.take(SLOT), feed.take(SLOT)
+    assert first is not None
+    assert second is not None
+    assert [record.offset for record in (*first.items, *second.items)] == [0, 1]
+    reader.logs[0] = 5
+    assert not feed.is_caught_up(SLOT)
+    polls = [batch for _ in range(5) if (batch := feed.take(SLOT)) is not None]
+    assert [record for batch in polls for record in batch.items] == []
+    assert polls[-1].positions == [Position(TOPIC, 0, "id", 5)]
+    assert sum((batch.skipped for batch in polls), Counter()) == {("shop.orders", Skip.DUPLICATE): 3}
+    assert feed.is_caught_up(SLOT)
+
+
+def test_what_was_queued_of_a_partition_that_is_gone_is_no_copy_when_it_comes_again() -> None:
+    reader = FakeReader({0: 2})
+    reader.values = {n: as_json(envelope(TABLE, "i", {"a": written(n)})) for n in range(2)}
+    feed = feed_of(reader, FeedLimits(batch_records=2))
+    feed.admit([admission()], slots=[SLOT])
+    feed._poll()
+    feed.drop([KEY])
+    feed.admit([admission()], slots=[SLOT])
+    assert take(feed) == [0, 1]
 
 
 def test_the_state_covers_what_is_handed_out_not_what_is_queued() -> None:
@@ -286,3 +320,10 @@ def test_a_partition_with_nothing_new_has_no_age() -> None:
     admitted_at = lane.moved_at
     feed.commit(SLOT, [Position(TOPIC, 0, "id", 3)])
     assert lane.moved_at > admitted_at
+
+
+def test_a_lost_range_that_is_found_twice_is_counted_once() -> None:
+    status = Status()
+    for _ in range(2):
+        status.lost(LostRange(TOPIC, 0, 10, 15))
+    assert (status.facts().lost_ranges, status.facts().lost_records) == ((LostRange(TOPIC, 0, 10, 15),), 5)
