@@ -35,6 +35,7 @@ from runtime.settings_parsing import (
     as_names,
     as_options,
     expects_address,
+    expects_authorities,
     expects_hosts,
     merged,
     problems_of,
@@ -47,6 +48,7 @@ SLOTS = 64  # fixed: Bytewax fixes the partitions of a source at its start
 
 Names = Annotated[tuple[str, ...], BeforeValidator(as_names)]
 Duration = Annotated[timedelta, BeforeValidator(as_duration)]
+CaFile = Annotated[Path, AfterValidator(expects_authorities)]
 Address = Annotated[SecretStr, BeforeValidator(expects_address)]
 
 
@@ -126,6 +128,8 @@ class CassandraSettings(_Section):
     )
     username: str | None = Field(default=None, description="Who logs in; may read `system` and `system_schema`. Unset: nobody.")
     password: SecretStr | None = Field(default=None, description="The password of that user.")
+    tls: bool = Field(default=False, description="Encrypt, and refuse a node whose certificate is not for its address.")
+    tls_ca_file: CaFile | None = Field(default=None, description="PEM file of who signs those; sets TLS. Unset: the system's.")
     local_datacenter: str | None = Field(
         default=None, description="Datacenter whose nodes are asked. Unset: that of the first contact point."
     )

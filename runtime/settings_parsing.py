@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+
+from runtime.tls import tls_context
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _HOST = re.compile(r"(?:\[(?P<address>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:\[\]/@]+))(?::(?P<port>\d{1,5}))?")
@@ -58,6 +62,17 @@ def expects_hosts(names: tuple[str, ...]) -> tuple[str, ...]:
         if not _HOST.fullmatch(name):
             raise ValueError(f"{name!r} is not host[:port]")
     return names
+
+
+def expects_authorities(file: Path) -> Path:
+    """Refuse a file that is missing or holds no certificates in PEM."""
+    try:
+        tls_context(file)
+    except ssl.SSLError as error:
+        raise ValueError(f"{file}: no certificates in PEM") from error
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror}") from error
+    return file
 
 
 def host_and_port(name: str, default_port: int) -> tuple[str, int]:

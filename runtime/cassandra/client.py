@@ -15,6 +15,7 @@ from cassandra.query import dict_factory
 from cdc.errors import CassandraUnavailable
 from runtime.settings import CassandraSettings
 from runtime.settings_parsing import host_and_port
+from runtime.tls import tls_context
 
 NATIVE_PORT = 9042
 Result = TypeVar("Result")
@@ -65,6 +66,7 @@ def open_cluster(settings: CassandraSettings) -> Cluster:
     return Cluster(
         [host_and_port(name, NATIVE_PORT) for name in settings.contact_points],
         auth_provider=auth if settings.username else None,
+        ssl_context=tls_context(settings.tls_ca_file) if settings.tls or settings.tls_ca_file else None,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         connect_timeout=timeout,
         control_connection_timeout=timeout,
