@@ -66,7 +66,7 @@ class LiveMirror:
         read = Topics(self.live.kafka.bootstrap_servers, GROUP).read(LETTERS) if self._has_letters() else []
         letters = [json.loads(letter) for letter in read]
         of_keyspace = [one for one in letters if one["source_topic"].startswith(self.live.topic(keyspace, ""))]
-        refused = {(one["source_topic"], one["key"], one["error_type"]) for one in of_keyspace}  # a record may come twice
+        refused = {(one["source_topic"], one["key_base64"], one["error_type"]) for one in of_keyspace}  # copies come
         return Counter(error for _, _, error in refused)
 
     def _has_letters(self) -> bool:
