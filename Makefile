@@ -1,6 +1,6 @@
 # From a fresh clone only Python 3.11 or 3.12 (with venv) and make are needed; each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-real test-long lint format bench lock clean
+.PHONY: help setup demo demo-recorded test test-real test-long lint format bench lock clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -10,13 +10,16 @@ SEEDS = $(if $(SEED),--random-order-seed=$(SEED) --hypothesis-seed=$(SEED))
 
 help: ## list the targets
 	@echo 'make TARGET [ARGS="..."]'
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-13s %s\n", $$1, $$2 }'
 
 setup: ## make .venv with the locked packages; quick when that is done
 	@sh .ci/setup
 
-demo: setup ## mirror recorded events into a real PostgreSQL and compare (KEEP=1: leave it running)
-	@$(BIN)/cassmirror demo $(ARGS)
+demo: setup ## write to a real Cassandra, mirror it live, compare (RATE=100 DURATION=30 KEEP=1; 2.5 GB of memory)
+	@$(BIN)/cassmirror demo $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION)) $(ARGS)
+
+demo-recorded: setup ## mirror recorded events and compare: needs less memory (KEEP=1: leave it running)
+	@$(BIN)/cassmirror demo --recorded $(ARGS)
 
 test: setup lint ## lint, then all tests but the long and the real ones (SEED=n repeats a run)
 	$(BIN)/python -m pytest -m "not long and not real" $(SEEDS) $(ARGS)

@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from cdc.errors import ServiceFailed
 from cdc.event import Record
@@ -91,28 +92,49 @@ class Lane:
             "CLOCK__AT": datetime.fromtimestamp(self.played.clock, UTC).isoformat(),
             "HTTP__PORT": "0",
         }
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        return inherited | {PREFIX + name: value for name, value in settings.items()}
+        return only_with(settings)
 
     def argv(self) -> list[str]:
-        """Return the command that mirrors: `cassmirror run`, found without being installed too."""
-        return [sys.executable, "-m", "dataflows", "run", "--recovery-dir", str(self.directory / f"{self.name}-recovery")]
+        """Return the command that mirrors."""
+        return run_command(self.directory / f"{self.name}-recovery")
+
+
+def only_with(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process that has these settings and no others of ours."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return inherited | {PREFIX + name: value for name, value in settings.items()}
+
+
+def run_command(recovery: Path) -> list[str]:
+    """Return the command `cassmirror run`, found without being installed too."""
+    return [sys.executable, "-m", "dataflows", "run", "--recovery-dir", str(recovery)]
+
+
+class Mirrored(Protocol):
+    """What a process of the mirror is to do, and the file that takes its words."""
+
+    @property
+    def log(self) -> Path: ...
+
+    def argv(self) -> list[str]: ...
+
+    def environment(self) -> dict[str, str]: ...
 
 
 class FlowProcess:
     """A process of the mirror that never outlives this one, however that ends."""
 
-    def __init__(self, lane: Lane) -> None:
-        self._log = lane.log
+    def __init__(self, mirrored: Mirrored) -> None:
+        self._log = mirrored.log
         self._told: str | None = None
         argv = [sys.executable, "-I", "-S", str(Path(supervisor.__file__))]
         pipe = subprocess.PIPE
         self._supervisor = subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
         self._say(
-            argv=lane.argv(),
+            argv=mirrored.argv(),
             cwd=str(Path(__file__).resolve().parents[1]),  # where `-m` finds the module, installed or not
-            env=lane.environment(),
-            log=str(lane.log),
+            env=mirrored.environment(),
+            log=str(mirrored.log),
             uid=None,
             gid=None,
             stop_signal=int(signal.SIGTERM),

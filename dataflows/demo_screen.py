@@ -44,7 +44,7 @@ class Screen:
 
     def comparisons(self, lanes: Sequence[Lane], found: Sequence[Comparison]) -> None:
         """Print each table of Cassandra beside that of PostgreSQL."""
-        shown = _table(
+        shown = bare_table(
             "table", "events sent", "dead letters", "rows in Cassandra", "rows in PostgreSQL", "named gaps", "differing cells"
         )
         lane_of = {recording.name: lane for lane in lanes for recording in lane.played.recordings}
@@ -73,7 +73,7 @@ class Screen:
     def side_by_side(self, one: Comparison, rows: int) -> None:
         """Print some rows of a table as both sides hold them."""
         columns = [column.name for column in (*one.table.primary_key, *one.table.regular)]
-        shown = _table("", *columns, title=f"{one.table.full_name}, {min(rows, len(one.want))} of {len(one.want)} rows")
+        shown = bare_table("", *columns, title=f"{one.table.full_name}, {min(rows, len(one.want))} of {len(one.want)} rows")
         for key in list(one.want)[:rows]:
             for side, held in (("Cassandra", one.want), ("PostgreSQL", one.got)):
                 cells = [*key, *held[key]] if key in held else []
@@ -113,7 +113,7 @@ class Progress:
 
     def _drawn(self) -> Table:
         """Return the tables with the most events, as many as the terminal has lines for, and the total."""
-        drawn = _table("table", "events sent", "applied", "rows", "dead letters")
+        drawn = bare_table("table", "events sent", "applied", "rows", "dead letters")
         tables = [(name, table) for lane in self._lanes for name, table in lane.tables.items()]
         tables.sort(key=lambda item: -item[1].sent)
         room = max(1, self._screen.console.height - _FRAME_LINES)
@@ -124,7 +124,13 @@ class Progress:
         return drawn
 
 
-def _table(first: str, *more: str, title: str | None = None) -> Table:
+def verdict(differing: int) -> str:
+    """Return the last line of a demo."""
+    return "1 difference" if differing == 1 else f"{differing:,} differences"
+
+
+def bare_table(first: str, *more: str, title: str | None = None) -> Table:
+    """Return a table without rows; with a title its columns hold text, else numbers."""
     table = Table(title=title, title_justify="left", title_style="")
     table.add_column(first, no_wrap=title is None)
     for heading in more:

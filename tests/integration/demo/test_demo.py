@@ -1,4 +1,4 @@
-"""`cassmirror demo` as users run it: a process of its own, with servers of its own."""
+"""`cassmirror demo --recorded` as users run it: a process of its own, with servers of its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 240
 
 
 def arguments(*more: str) -> list[str]:
-    return [sys.executable, "-m", "dataflows", "demo", *more]
+    return [sys.executable, "-m", "dataflows", "demo", "--recorded", *more]
 
 
 def environment(directory: Path, **more: str) -> dict[str, str]:
