@@ -12,8 +12,8 @@ import structlog
 from click.testing import CliRunner, Result
 
 from dataflows.__main__ import main
-from runtime.embedded.valkey import ValkeyServer
 from tests.fixtures.recordings import SAMPLES
+from tests.fixtures.servers import AnyRedis
 from tests.integration.flow.source_flow import Topics
 
 NOWHERE = "127.0.0.1:1"
@@ -39,7 +39,7 @@ def run(command: str, environ: dict[str, str]) -> Result:
 
 
 @pytest.fixture
-def servers(kafka_bootstrap: str, topic_prefix: str, postgres_dsn: str, valkey_server: ValkeyServer) -> dict[str, str]:
+def servers(kafka_bootstrap: str, topic_prefix: str, postgres_dsn: str, valkey_server: AnyRedis) -> dict[str, str]:
     topics = Topics(kafka_bootstrap, topic_prefix)
     topics.create("shop.t")
     topics.create("shop.u")

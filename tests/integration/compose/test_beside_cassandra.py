@@ -75,20 +75,20 @@ def cassandra() -> Iterator[ComposedCassandra]:
 
 @pytest.mark.long
 def test_a_row_written_in_the_tables_of_a_first_look_is_an_event(
-    cassandra: ComposedCassandra, kafka_server: KafkaServer, tmp_path: Path
+    cassandra: ComposedCassandra, embedded_kafka: KafkaServer, tmp_path: Path
 ) -> None:
     with cassandra.session() as session:
         for statement in (CONFIG / "cassandra/schema.cql").read_text().split(";\n"):
             if statement.strip():
                 session.execute(statement)
-        connector = ComposedConnector(tmp_path / "connector", cassandra, kafka_server, short_lived=True)
+        connector = ComposedConnector(tmp_path / "connector", cassandra, embedded_kafka, short_lived=True)
         connector.start()
         try:
             session.execute(
                 "INSERT INTO shop.customers (id, name, home, balance)"
                 " VALUES (e2f1c2a0-0000-4000-8000-000000000001, 'Ada', {city: 'Turin'}, 12.50)"
             )
-            value = first_event(kafka_server.bootstrap_servers, "cassandra.shop.customers")
+            value = first_event(embedded_kafka.bootstrap_servers, "cassandra.shop.customers")
         finally:
             connector.kill()
     after = {name: cell and cell["value"] for name, cell in value["after"].items()}

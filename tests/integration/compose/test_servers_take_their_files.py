@@ -19,10 +19,10 @@ def test_postgres_knows_every_setting_and_value(postgres_dsn: str) -> None:
         assert allowed is None or told[name].strip("'") in allowed, name
 
 
-def test_redis_takes_every_setting_and_value(valkey_server: ValkeyServer) -> None:
+def test_redis_takes_every_setting_and_value(embedded_valkey: ValkeyServer) -> None:
     places = {"bind", "port", "dir"}  # of the container
     told = dict(line.split(" ", 1) for line in lines(CONFIG / "redis/redis.conf"))
-    with redis.Redis.from_url(valkey_server.url, decode_responses=True) as client:
+    with redis.Redis.from_url(embedded_valkey.url, decode_responses=True) as client:
         before = {name: client.config_get(name)[name] for name in told}
         try:
             for name in told.keys() - places:

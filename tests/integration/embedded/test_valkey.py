@@ -15,23 +15,23 @@ from runtime.embedded.valkey import ValkeyServer
 from tests.fixtures.servers import reachable_directory
 
 
-def test_a_value_comes_back(valkey_server: ValkeyServer) -> None:
-    with redis.Redis.from_url(valkey_server.url) as client:
+def test_a_value_comes_back(embedded_valkey: ValkeyServer) -> None:
+    with redis.Redis.from_url(embedded_valkey.url) as client:
         client.set("a", "1")
         assert client.get("a") == b"1"
 
 
-def test_without_the_password_nobody_gets_in(valkey_server: ValkeyServer) -> None:
+def test_without_the_password_nobody_gets_in(embedded_valkey: ValkeyServer) -> None:
     with (
-        redis.Redis(port=valkey_server.port, retry=Retry(NoBackoff(), 0)) as client,
+        redis.Redis(port=embedded_valkey.port, retry=Retry(NoBackoff(), 0)) as client,
         pytest.raises(redis.AuthenticationError),
     ):
         client.get("a")
 
 
 @pytest.mark.parametrize("name", ["password", "valkey.conf"])
-def test_files_with_the_password_are_for_their_owner_only(valkey_server: ValkeyServer, name: str) -> None:
-    assert (valkey_server.state_dir / name).stat().st_mode & 0o777 == 0o600
+def test_files_with_the_password_are_for_their_owner_only(embedded_valkey: ValkeyServer, name: str) -> None:
+    assert (embedded_valkey.state_dir / name).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_stop_and_a_start_keep_the_values_and_the_address() -> None:

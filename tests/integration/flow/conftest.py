@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.embedded.kafka import KafkaServer
 from runtime.embedded.postgres import PostgresServer
-from tests.fixtures.servers import reachable_directory
+from tests.fixtures.servers import AnyKafka, reachable_directory
 from tests.integration.flow.mirrored import Mirrored
 from tests.integration.flow.recorded_topics import write_records
 from tests.integration.flow.source_flow import Topics
@@ -18,7 +17,7 @@ from tests.integration.flow.stories import CROWD, story_of
 
 
 @pytest.fixture(scope="session")
-def crowd_topics(kafka_server: KafkaServer) -> Topics:
+def crowd_topics(kafka_server: AnyKafka) -> Topics:
     """The generated events in topics that every test may read, with a group of its own, and none may write to."""
     topics = Topics(kafka_server.bootstrap_servers, f"t{secrets.token_hex(6)}")
     write_records(topics, story_of(CROWD).records)

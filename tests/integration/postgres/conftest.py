@@ -11,15 +11,14 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from runtime.embedded.postgres import PostgresServer
-from tests.fixtures.servers import GivenPostgres
+from tests.fixtures.servers import AnyPostgres
 from tests.integration.postgres.sink_tables import SinkTables
 from tests.model.mirror import MemoryMirror, Mirror, PostgresMirror
 from tests.model.pipeline import model_schema
 
 
 @pytest.fixture(scope="module")
-def module_dsn(postgres_server: PostgresServer | GivenPostgres) -> Iterator[str]:
+def module_dsn(postgres_server: AnyPostgres) -> Iterator[str]:
     """The DSN of a database for one module, dropped afterwards."""
     name = f"t_{secrets.token_hex(6)}"
     with psycopg.connect(postgres_server.dsn, autocommit=True) as connection:

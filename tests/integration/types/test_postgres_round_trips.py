@@ -20,9 +20,8 @@ from cdc.errors import UnrepresentableKey
 from cdc.schema import CqlType
 from cdc.types.base import TypeCodec
 from cdc.types.registry import codec_for
-from runtime.embedded.postgres import PostgresServer
 from sinks.postgres.connection import connect
-from tests.fixtures.servers import GivenPostgres
+from tests.fixtures.servers import AnyPostgres
 from tests.unit.types.notation import cql
 from tests.unit.types.strategies import container_types, scalar_types, typed_values, wire_values
 
@@ -30,7 +29,7 @@ VECTORS = json.loads((Path(tests.unit.types.__file__).parent / "native_vectors.j
 
 
 @pytest.fixture(scope="module")
-def postgres(postgres_server: PostgresServer | GivenPostgres) -> Iterator[psycopg.Connection]:
+def postgres(postgres_server: AnyPostgres) -> Iterator[psycopg.Connection]:
     """A connection for statements that leave nothing behind."""
     with connect(postgres_server.dsn) as connection:
         yield connection
