@@ -27,7 +27,10 @@ def connect(host: str) -> Session:
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]
 def _open(environment: Any, **_: object) -> None:
-    CassandraUser.session = connect(CassandraUser.host or environment.host or "")
+    try:
+        CassandraUser.session = connect(CassandraUser.host or environment.host or "")
+    except Exception as error:  # Locust would log it and go on without a session
+        raise SystemExit(f"no session with Cassandra: {error}") from error
 
 
 @events.test_stop.add_listener  # type: ignore[untyped-decorator]
