@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from cdc.event import Batch, Position, Record, Skip
@@ -15,7 +14,7 @@ from operators.copies import Copies
 from operators.source_lane import Admission, FeedLimits, Lane, note_lost
 from operators.source_start import SlotState, recovered_position, state_key
 from operators.source_topics import slot_of
-from runtime.kafka.reader import BEGINNING, PartitionReader, Polled
+from runtime.kafka.reader import BEGINNING, PartitionReader, Polled, runs, values
 from runtime.kafka.scout import TopicPartitionKey
 from runtime.metrics import process_metrics
 from runtime.progress import Progress
@@ -321,11 +320,10 @@ class Feed:
             self._status.trouble("kafka", trouble)
 
     def _queue(self, messages: list[Message]) -> None:
-        for origin, grouped in groupby(messages, key=_origin):
+        for origin, run in runs(messages):
             lane = self._lanes.get(origin)
             if lane is not None:
-                run = list(grouped)
-                fresh = self._copies.fresh(lane.slot, lane.topic, [message.value() for message in run])
+                fresh = self._copies.fresh(lane.slot, lane.topic, values(run))
                 records = [_record(origin, run[place], print_) for place, print_ in fresh]
                 lane.records += records
                 lane.copies += len(run) - len(records)
@@ -359,7 +357,3 @@ class Feed:
 def _record(origin: TopicPartitionKey, message: Message, fingerprint: bytes) -> Record:
     value = message.value()
     return Record(*origin, message.offset(), message.timestamp()[1], message.key(), value, fingerprint)  # type: ignore[arg-type]
-
-
-def _origin(message: Message) -> TopicPartitionKey:
-    return message.topic(), message.partition()  # type: ignore[return-value]  # never None on a record

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from operator import methodcaller
 from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -11,6 +13,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from runtime.kafka.client import KafkaClient
 from runtime.kafka.scout import TopicPartitionKey
 
+_topic, _partition, _value = methodcaller("topic"), methodcaller("partition"), methodcaller("value")
 BEGINNING: Final = OFFSET_BEGINNING
 LAST_COMMIT_SECONDS: Final = 5.0
 
@@ -95,6 +98,20 @@ class PartitionReader:
             pass  # an offset too low only means reading again
         finally:
             self._consumer.close()
+
+
+def runs(messages: list[Message]) -> Iterator[tuple[TopicPartitionKey, list[Message]]]:
+    """Yield the records of one topic partition that stand side by side, with that partition."""
+    first = 0
+    for origin, same in groupby(zip(map(_topic, messages), map(_partition, messages), strict=True)):
+        behind = first + len(list(same))
+        yield origin, messages[first:behind]
+        first = behind
+
+
+def values(messages: Iterable[Message]) -> list[bytes | None]:
+    """Return what the records hold."""
+    return list(map(_value, messages))
 
 
 def _sort_error(polled: Polled, message: Message, error: KafkaError) -> None:
