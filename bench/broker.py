@@ -15,7 +15,6 @@ from confluent_kafka.cimpl import NewTopic
 from bench.workloads import Workload, events
 
 PREFIX = "bench"
-PRODUCER = {"compression.type": "lz4", "batch.size": 262_144}  # as the connector writes under load
 PARTITIONS = 24  # enough for two processes to share them about evenly: a hash gives each its own
 
 
@@ -34,9 +33,7 @@ def create_topics(bootstrap: str, workloads: list[Workload]) -> None:
 
 def fill(bootstrap: str, workload: Workload) -> tuple[int, int]:
     """Produce every event; return the number of records and their mean size in bytes."""
-    producer = Producer(
-        {**PRODUCER, "bootstrap.servers": bootstrap, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000}
-    )
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
     topic, count, size = topic_of(workload), 0, 0
     for key, value in events(workload):
         producer.produce(topic, value, key)

@@ -18,10 +18,11 @@ _TS_MS = b'{"ts_ms":'
 _OP_AT = len(_TS_MS) + 13  # milliseconds have 13 digits until the year 2286
 _OP_SIZE = len(b',"op":"i","source":{')
 _CLOSING = ord("}")
-_POS_SIZE = 20  # more than a 64-bit number and the comma behind it
+_KEYSPACE = b',"keyspace":"'
+_POS_SIZE = 19 + len(_KEYSPACE)  # a 64-bit number and what stands behind it
 _MOST_LEARNED = 256
 _LAYOUT = re.compile(
-    rb'\{"ts_ms":\d{13}(?P<op>,"op":"\w","source":\{)[^{}]{0,4096}?(?P<file>,"file":"[^"\\{}]*","pos":-?)\d{1,19},'
+    rb'\{"ts_ms":\d{13}(?P<op>,"op":"\w","source":\{)[^{}]{0,4096}?(?P<file>,"file":"[^"\\{}]*","pos":-?)\d{1,19},"keyspace":"'
 )
 
 
@@ -43,9 +44,10 @@ class Fingerprints:
         """Return 128 bits of an event's JSON, or `UNKNOWN`."""
         at, pos_at = self._file_at, self._pos_at
         head = payload[_OP_AT:at]
-        pos = payload[pos_at : pos_at + _POS_SIZE].partition(b",")[0]
+        pos, found, _ = payload[pos_at : pos_at + _POS_SIZE].partition(_KEYSPACE)
         if (
-            pos.isdigit()
+            found
+            and pos.isdigit()
             and payload[at:pos_at] in self._files
             and head[:_OP_SIZE] in self._operations
             and payload[: len(_TS_MS)] == _TS_MS
