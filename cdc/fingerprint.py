@@ -7,6 +7,9 @@ where they stand as the connector writes them: all else goes into the hash, so t
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import repeat
+from operator import add, itemgetter
 from typing import Final
 
 from xxhash import xxh3_64_intdigest, xxh3_128_digest
@@ -19,8 +22,14 @@ _OP_AT = len(_TS_MS) + 13  # milliseconds have 13 digits until the year 2286
 _OP_SIZE = len(b',"op":"i","source":{')
 _CLOSING = ord("}")
 _KEYSPACE = b',"keyspace":"'
-_POS_SIZE = 19 + len(_KEYSPACE)  # a 64-bit number and what stands behind it
+_POS_DIGITS = 19  # of a 64-bit number
+_POS_SIZE = _POS_DIGITS + len(_KEYSPACE)
 _MOST_LEARNED = 256
+_ANY = 0
+_TIME = range(len(_TS_MS), _OP_AT)
+_BEGIN = _TS_MS + bytes(len(_TIME)) + b',"op":"\0","source":{'
+_FIXED = [(place, bytes((octet,))) for place, octet in enumerate(_BEGIN) if octet != _ANY]
+_OP_LETTER_AT = _BEGIN.rindex(_ANY)
 _LAYOUT = re.compile(
     rb'\{"ts_ms":\d{13}(?P<op>,"op":"\w","source":\{)[^{}]{0,4096}?(?P<file>,"file":"[^"\\{}]*","pos":-?)\d{1,19},"keyspace":"'
 )
@@ -54,8 +63,37 @@ class Fingerprints:
             and payload[len(_TS_MS) : _OP_AT].isdigit()
             and _CLOSING not in head
         ):
-            return xxh3_128_digest(head + payload[pos_at + len(pos) :], self._seed)
+            return xxh3_128_digest(head + payload[pos_at + len(pos) + len(_KEYSPACE) :], self._seed)
         return self._learn(payload)
+
+    def of_all(self, payloads: Sequence[bytes]) -> list[bytes]:
+        """Return the same for each of many events: for two thirds of the price where all have the layout learnt last."""
+        return self._of_alike(payloads) or list(map(self, payloads))
+
+    def _of_alike(self, payloads: Sequence[bytes]) -> list[bytes] | None:
+        """Check and hash all at once, or return None: what a call checks of one event is checked here of all in one go.
+
+        What stands before the keyspace is brought to one length, so that a slice with a step is one column of all events.
+        """
+        at, pos_at, count = self._file_at, self._pos_at, len(payloads)
+        fronts, found, tails = (
+            zip(*map(bytes.partition, payloads, repeat(_KEYSPACE)), strict=True) if payloads else ((), (), ())
+        )
+        sizes = set(map(len, fronts))
+        size = max(sizes, default=0)
+        if not (pos_at < min(sizes, default=0) and size <= pos_at + _POS_DIGITS and all(found)):
+            return None
+        text = b"".join(fronts if len(sizes) == 1 else map(bytes.ljust, fronts, repeat(size), repeat(b"0")))
+        if (
+            _CLOSING not in text
+            and all(text[place::size] == octet * count for place, octet in _FIXED)
+            and b"".join(text[place::size] for place in (*_TIME, *range(pos_at, size))).isdigit()
+            and text[_OP_LETTER_AT::size].isalnum()
+            and set(map(itemgetter(slice(at, pos_at)), fronts)) <= self._files
+        ):
+            heads = map(itemgetter(slice(_OP_AT, at)), fronts)
+            return list(map(xxh3_128_digest, map(add, heads, tails), repeat(self._seed)))
+        return None
 
     def _learn(self, payload: bytes) -> bytes:
         layout = _LAYOUT.match(payload)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cdc.codec.partition_key import serialize_partition_key
 from cdc.envelope import Envelope, RangeBound
-from cdc.errors import MissingKey, UnexpectedEnvelope, UnknownOperation, ValueOutOfRange
+from cdc.errors import MissingKey, UnexpectedEnvelope, ValueOutOfRange
 from cdc.event import ABSENT, Bound, Key, RangeDeletion, RowState, Skip, Value
 from cdc.key_columns import CodecOf, ColumnReader, PartitionKeyReader
 from cdc.plain_row import plain_row_reader
@@ -26,7 +26,10 @@ _US_PER_SECOND = 1_000_000
 
 
 class Interpreter:
-    """Turns the events of one table into changes; build it once. `attributes` are those of its `EnvelopeDecoder`."""
+    """Turns the events of one table into changes; build it once. `attributes` are those of its `EnvelopeDecoder`.
+
+    `rules` has for each op that the connector writes what an event of it changes, or why nothing. They raise `BadRecord`.
+    """
 
     def __init__(self, table: Table, attributes: dict[str, str], codec_of: CodecOf) -> None:
         self._table = table
@@ -40,7 +43,7 @@ class Interpreter:
         self._static = [attributes[c.name] for c in table.static]
         self._deletable = [*self._own, *self._static, *self._dropped]
         self._plain = plain_row_reader(self._partition, self._clustering, self._regular, self._dropped)
-        self._rules: dict[str, Callable[[Envelope[Any]], Outcome]] = {
+        self.rules: dict[str, Callable[[Envelope[Any]], Outcome]] = {
             "i": self._insert,
             "c": self._insert,  # as a transform renames it
             "u": self._update,
@@ -48,15 +51,6 @@ class Interpreter:
             "r": self._range_tombstone,
             "t": self._range_tombstone,
         }
-
-    def __call__(self, envelope: Envelope[Any]) -> Outcome:
-        """Return what the event changes, or why nothing. Raises `BadRecord`."""
-        return self._rules[envelope.op](envelope)
-
-    def check_operation(self, envelope: Envelope[Any]) -> None:
-        """Raise `UnknownOperation` for an op that has no rule."""
-        if envelope.op not in self._rules:
-            raise UnknownOperation(f"the op {envelope.op!r} is none of {', '.join(self._rules)}")
 
     def _insert(self, envelope: Envelope[Any]) -> Outcome:
         source = envelope.source

@@ -26,6 +26,7 @@ class TableReader:
         self.full_name = table.full_name
         self.decode = decoder.decode
         self.interpret = Interpreter(table, decoder.attributes, codec_of)
+        self.rules = self.interpret.rules
         static = {column.name for column in table.static}
         self._ignored = [
             (attribute, Skip.STATIC_CELL if name in static else Skip.DROPPED_CELL)

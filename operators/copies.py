@@ -6,14 +6,14 @@ dedupe it only saves work, and what is not known any more goes on to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from cdc.envelope import payload_of
 from cdc.fingerprint import UNKNOWN, Fingerprints
 
 IN_FLIGHT: Final = 1 << 15  # more than wait between the source and dedupe
-Known = tuple[Container[bytes], Container[bytes]]
+Known = tuple[Iterable[bytes], Iterable[bytes]]  # dicts or sets: others are walked through
 
 
 class Copies:
@@ -28,25 +28,28 @@ class Copies:
         self._young: dict[bytes, None] = {}
         self._old: dict[bytes, None] = {}
 
-    def fresh(self, slot: int, topic: str, values: Sequence[bytes | None]) -> Iterator[tuple[int, bytes]]:
-        """Yield the place and the fingerprint of each value that is no copy of one before, and remember it."""
-        fingerprint = self._fingerprints.get(topic) or self._fingerprints.setdefault(topic, Fingerprints(topic))
-        known, still_known = self.known(slot)
+    def fresh(self, slot: int, topic: str, values: Sequence[bytes | None]) -> list[tuple[int, bytes]]:
+        """Return the place and the fingerprint of each value that is no copy of one before, and remember it."""
+        prints = self._fingerprints_of(topic, values)
         if len(self._young) > IN_FLIGHT:
             self._young, self._old = {}, self._young
-        young, old = self._young, self._old
-        for place, value in enumerate(values):
-            if value is None:
-                yield place, UNKNOWN
-                continue
-            print_ = fingerprint(value)
-            if print_ == UNKNOWN:
-                print_ = fingerprint(payload_of(value))
-            if print_ in young or print_ in known or print_ in still_known or print_ in old:
-                continue
-            if print_ != UNKNOWN:
-                young[print_] = None
-            yield place, print_
+        known, still_known = self.known(slot)
+        first_places = dict(zip(reversed(prints), range(len(prints) - 1, -1, -1), strict=True))
+        new = set(first_places).difference(self._young).difference(known).difference(still_known).difference(self._old)
+        new.discard(UNKNOWN)
+        places = [first_places[print_] for print_ in new]
+        if UNKNOWN in first_places:
+            places += [place for place, print_ in enumerate(prints) if print_ == UNKNOWN]
+        self._young |= dict.fromkeys(new)
+        return [(place, prints[place]) for place in sorted(places)]
+
+    def _fingerprints_of(self, topic: str, values: Sequence[bytes | None]) -> list[bytes]:
+        fingerprints = self._fingerprints.get(topic) or self._fingerprints.setdefault(topic, Fingerprints(topic))
+        payloads = [value or b"" for value in values]
+        prints = fingerprints.of_all(payloads)
+        if UNKNOWN not in prints:
+            return prints
+        return [print_ or fingerprints(payload_of(payload)) for print_, payload in zip(prints, payloads, strict=True)]
 
     def forget(self, fingerprints: Iterable[bytes]) -> None:
         """Let the next copies through: what they are copies of was not applied."""

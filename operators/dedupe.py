@@ -6,7 +6,7 @@ hold its event would lose that event; hence the care about what a restart may re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import chain, islice
 from typing import Final
 
@@ -48,7 +48,7 @@ class Window:
         return known
 
     @property
-    def generations(self) -> tuple[Container[bytes], Container[bytes]]:
+    def generations(self) -> tuple[dict[bytes, None], dict[bytes, None]]:
         """The fingerprints of what came before, as they are now."""
         return self._young, self._old
 
@@ -101,10 +101,10 @@ class Dedupe:
         window.restore(state.fingerprints)
         return window, _by_partition(state.positions)
 
-    def known(self, slot: int) -> tuple[Container[bytes], Container[bytes]]:
+    def known(self, slot: int) -> tuple[dict[bytes, None], dict[bytes, None]]:
         """Return the fingerprints of the events that have passed the slot's window: their copies need not be decoded."""
         window = self._windows.get(slot)
-        return ((), ()) if window is None else window.generations
+        return ({}, {}) if window is None else window.generations
 
     def forget(self, changes: Iterable[tuple[int, bytes]]) -> None:
         """Forget events (slot and fingerprint) that the sink rejected or that belong to a halted table."""

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import repeat
+from operator import methodcaller
 from typing import TYPE_CHECKING, Final
 
 from cdc.event import Batch, Position, Record, Skip
@@ -23,6 +25,7 @@ from runtime.status import Status
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
+_key, _offset = methodcaller("key"), methodcaller("offset")
 COMMIT_EVERY_SECONDS: Final = 1.0
 POLL_RECORDS: Final = 500  # what is read at once stays in the cache of a processor until its copies are found
 IDLE_POLL_SECONDS: Final = 0.002  # 64 idle slots ask more often than an empty reader is worth asking
@@ -324,9 +327,8 @@ class Feed:
             lane = self._lanes.get(origin)
             if lane is not None:
                 fresh = self._copies.fresh(lane.slot, lane.topic, values(run))
-                records = [_record(origin, run[place], print_) for place, print_ in fresh]
-                lane.records += records
-                lane.copies += len(run) - len(records)
+                lane.records += _records(origin, [run[place] for place, _ in fresh], [print_ for _, print_ in fresh])
+                lane.copies += len(run) - len(fresh)
                 lane.polled = run[-1].offset() + 1  # type: ignore[operator]  # never None on a record
         sample = messages[:: max(1, len(messages) // 32)]
         average = sum(len(message) for message in sample) // len(sample) + 100
@@ -354,6 +356,9 @@ class Feed:
                 lane.paused = False
 
 
-def _record(origin: TopicPartitionKey, message: Message, fingerprint: bytes) -> Record:
-    value = message.value()
-    return Record(*origin, message.offset(), message.timestamp()[1], message.key(), value, fingerprint)  # type: ignore[arg-type]
+def _records(origin: TopicPartitionKey, messages: Sequence[Message], fingerprints: Sequence[bytes]) -> list[Record]:
+    topic, partition = map(repeat, origin)
+    written_at = [message.timestamp()[1] for message in messages]
+    return list(
+        map(Record, topic, partition, map(_offset, messages), written_at, map(_key, messages), values(messages), fingerprints)
+    )

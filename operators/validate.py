@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cdc.errors import UnexpectedEnvelope, ValueOutOfRange
+from cdc.errors import UnexpectedEnvelope, UnknownOperation, ValueOutOfRange
 from cdc.event import Reading, Record
 from cdc.reader import Event
 from operators.attempt import attempt
@@ -20,12 +20,14 @@ def validate(batch: Reading[Event]) -> Reading[Event]:
 
 
 def _checked(event: Event) -> Event:
-    source, table = event.envelope.source, event.reader.table
+    envelope, reader = event.envelope, event.reader
+    source, table = envelope.source, reader.table
     if source.table != table.name or source.keyspace != table.keyspace:
         raise UnexpectedEnvelope(f"an event of {source.keyspace}.{source.table} in the topic of {table.full_name}")
     if not _LOWEST <= source.ts_us <= _HIGHEST:
         raise ValueOutOfRange(f"the write timestamp {source.ts_us} does not fit in 64 bits")
-    event.reader.interpret.check_operation(event.envelope)
+    if envelope.op not in reader.rules:
+        raise UnknownOperation(f"the op {envelope.op!r} is none of {', '.join(reader.rules)}")
     return event
 
 

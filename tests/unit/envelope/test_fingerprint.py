@@ -93,6 +93,18 @@ def test_one_layout_says_nothing_of_the_next() -> None:
         assert (case, fingerprint(layout), fingerprint(_GOOD)) == (case, UNKNOWN, known)
 
 
+@pytest.mark.parametrize("case", LAYOUTS)
+def test_many_at_once_have_the_same_as_one_by_one(case: str) -> None:
+    alike = [as_json(envelope(TABLE, op, AFTER, pos=pos, ts_us=TS + pos)) for op, pos in (("i", 1), ("u", 22), ("d", 333))]
+    fingerprints = Fingerprints("cdc.k.t")
+    want = [fingerprint(event) for event in alike]
+    assert fingerprints.of_all([]) == []
+    assert fingerprints.of_all(alike) == fingerprints.of_all(alike) == want
+    assert fingerprints._of_alike(alike) == want
+    assert fingerprints._of_alike([*alike, LAYOUTS[case]]) is None
+    assert fingerprints.of_all([*alike, LAYOUTS[case]]) == [*want, UNKNOWN]
+
+
 def test_it_is_the_same_from_every_process_and_after_many_layouts() -> None:
     first = of()
     for number in range(200):

@@ -46,7 +46,7 @@ def test_every_name_is_read_as_it_is(*, plain: bool) -> None:
     reader = TableReader(table, codec_for)
     numbers = {name: number for number, name in enumerate(names)}
     after = {"Id": written(99)} | {name: written(number) for name, number in numbers.items()}
-    got = reader.interpret(reader.decode(as_json(envelope(table, "i", after))))
+    got = reader.rules["i"](reader.decode(as_json(envelope(table, "i", after))))
     assert got == RowState(("99",), TS, [str(numbers[column.name]) for column in table.regular], TS, is_whole=True)
 
 
@@ -64,7 +64,7 @@ def test_an_unknown_column_is_named_whatever_it_is_called(odd: str, unknown: str
 def test_a_column_named_like_the_range_fields_does_not_break_the_others() -> None:
     table = table_of('CREATE TABLE k.t (a int PRIMARY KEY, "_range_start" int, v int)')
     reader = TableReader(table, codec_for)
-    got = reader.interpret(reader.decode(as_json(envelope(table, "i", {"a": written(1), "v": written(2)}))))
+    got = reader.rules["i"](reader.decode(as_json(envelope(table, "i", {"a": written(1), "v": written(2)}))))
     assert got == RowState(("1",), TS, [ABSENT, "2"], TS)
 
 

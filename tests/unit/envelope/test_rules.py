@@ -23,7 +23,7 @@ LATER_S, LATEST_S = LATER // 1_000_000, LATEST // 1_000_000
 
 def outcome(table: Any, op: str, after: dict[str, Any], **source: Any) -> Outcome:
     reader = TableReader(table, codec_for)
-    return reader.interpret(reader.decode(as_json(envelope(table, op, after, **source))))
+    return reader.rules[op](reader.decode(as_json(envelope(table, op, after, **source))))
 
 
 def row(values: list[Any], **more: Any) -> RowState:

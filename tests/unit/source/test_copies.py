@@ -44,6 +44,12 @@ def test_what_has_no_fingerprint_is_never_a_copy() -> None:
     assert prints(copies, [None, b"{}"]) == [b"", b""]
 
 
+def test_what_has_no_fingerprint_stands_where_it_came_among_others() -> None:
+    copies = Copies()
+    assert fresh(copies, copy_of(1), b"{}", copy_of(1), None, copy_of(2)) == [0, 1, 3, 4]
+    assert fresh(copies, b"{}", copy_of(2)) == [0]
+
+
 def test_the_same_event_in_another_topic_is_no_copy() -> None:
     copies = Copies()
     assert fresh(copies, copy_of(1)) == fresh(copies, copy_of(1), topic="cdc.shop.other") == [0]
