@@ -98,9 +98,18 @@ class Layout:
     def serializers(self) -> list[Serialize]:
         return [column.codec.serialize for column in self.columns]
 
-    def same_key(self, left: str, right: str) -> str:
-        """Return the join condition of two aliases on the primary key."""
-        return " AND ".join(f"{left}.{column.sql} = {right}.{column.sql}" for column in self.key)
+    def same_key(self, kept: str, small: str) -> str:
+        """Return the join condition on the primary key, of which each row of `small` is looked up in the `kept` relation.
+
+        `= ANY` of one value is no condition to merge by. With a plain `=` the order of the index could serve a merge join, so
+        the planner keeps a walk through the whole index in mind, and takes it for a table that it believes to be empty. A first
+        column of arrays has no such form.
+        """
+        first, *others = self.key
+        value = f"{small}.{first.sql}"
+        looked_up = value if first.type.endswith("[]") else f"ANY (ARRAY[{value}])"
+        equal = [f"{kept}.{first.sql} = {looked_up}", *(f"{kept}.{c.sql} = {small}.{c.sql}" for c in others)]
+        return " AND ".join(equal)
 
 
 def stored_column(column: Column, sql_name: str, slot: int = 0) -> StoredColumn:

@@ -116,7 +116,7 @@ def upsert(layout: Layout, touched: Touched) -> str:
 @lru_cache(STATEMENT_CACHE)
 def lock_staged(layout: Layout) -> str:
     """Return the claim of what is there: the staged keys' rows, locked in key order before any group is merged."""
-    ordered = ", ".join(f"t.{column.sql}" for column in layout.key)
+    ordered = ", ".join(f"s.{column.sql}" for column in layout.key)
     return (
         f"SELECT count(*) FROM (SELECT 1 FROM {layout.stage} AS s JOIN {layout.relation} AS t"
         f" ON {layout.same_key('t', 's')} ORDER BY {ordered} FOR UPDATE OF t) AS locked"

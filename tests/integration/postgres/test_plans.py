@@ -66,13 +66,17 @@ def big(module_dsn: str) -> Iterator[SinkTables]:
     tables.close()
 
 
-@pytest.fixture(params=["not analysed", "analysed"])
+@pytest.fixture(params=["not analysed", "analysed", "vacuumed when empty"])
 def session(request: pytest.FixtureRequest, big: SinkTables) -> Iterator[psycopg.Connection]:
     """A connection as the writer has it, in a transaction that is rolled back."""
     with connect(big.dsn) as connection, connection.transaction(force_rollback=True):
-        if request.param == "analysed":
-            connection.execute(f"ANALYZE {big.layout('big').relation}".encode())
-            connection.execute(f"ANALYZE {big.layout('big').graveyard}".encode())
+        for relation in (big.layout("big").relation, big.layout("big").graveyard):
+            if request.param == "analysed":
+                connection.execute(f"ANALYZE {relation}".encode())
+            elif request.param == "vacuumed when empty":
+                # As after a vacuum that found no committed row in the table's pages.
+                pages = "relpages = pg_relation_size(oid) / 8192, reltuples = 0"
+                connection.execute(f"UPDATE pg_class SET {pages} WHERE oid = '{relation}'::regclass".encode())
         yield connection
 
 
