@@ -1,4 +1,8 @@
-"""Rows a second of the whole flow as a ratio to the ceiling of the same machine in the same run: `python -m bench`."""
+"""Rows a second of the whole flow as a ratio to the ceiling of the same machine in the same run: `python -m bench`.
+
+One figure says little of a machine that others share, so flow and ceiling take turns, in several rounds on fresh databases, and
+medians are printed.
+"""
 
 from __future__ import annotations
 
@@ -6,40 +10,72 @@ import json
 import platform
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 
 import click
 import psutil  # type: ignore[import-untyped]
+import psycopg
 from rich.console import Console
 from rich.table import Table
 
 from bench.broker import create_topics, discarding_consumer, fill, topic_of
 from bench.ceiling import Ceiling
 from bench.flow_settings import flow_settings
-from bench.mirror import run_flow
+from bench.mirror import FLOW, KAFKA, POSTGRES, run_flow
 from bench.workloads import Workload, workloads
 from runtime.embedded.stack import EmbeddedServices
+
+progress = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Round:
+    """A workload, once by the flow and once by the ceiling. Rates count distinct writes: copies are work, not results."""
+
+    flow_per_second: float
+    ceiling_per_second: float
+    cpu_us_per_record: Mapping[str, float]
+    peak_mb: float
+
+    @property
+    def ratio(self) -> float:
+        return self.flow_per_second / self.ceiling_per_second
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A workload in Kafka."""
+
+    workload: Workload
+    records: int
+    bytes_per_event: int
 
 
 @dataclass(frozen=True)
 class Result:
-    """One workload. Rates count distinct writes: copies are work, not results."""
+    """One workload: medians of its rounds, their ratios from lowest to highest, the highest peak of memory."""
 
     workload: str
     processes: int
     writes: int
     records: int
     bytes_per_event: int
-    flow_per_second: float
-    ceiling_per_second: float
+    flow_per_second: int
+    ceiling_per_second: int
     ratio: float
-    cpu_us_per_record: float
-    peak_mb: float
+    ratios: list[float]
+    flow_us_per_record: float
+    postgres_us_per_record: float
+    kafka_us_per_record: float
+    peak_mb: int
 
 
 @click.command()
-@click.option("--rows", type=click.IntRange(min=10_000), default=200_000, show_default=True, help="Writes of each workload.")
+@click.option("--rows", type=click.IntRange(min=10_000), default=300_000, show_default=True, help="Writes of each workload.")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Turns of flow and ceiling.")
 @click.option("--only", multiple=True, help="Workloads to run, by name; the ones before them run too.")
 @click.option(
     "--processes",
@@ -48,12 +84,18 @@ class Result:
     show_default="one a core",
     help="Processes of the flow.",
 )
+@click.option("--compression", help="Of the topics, in place of the connector's, e.g. none.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the results as JSON.")
-def main(rows: int, only: tuple[str, ...], processes: int, output: Path | None) -> None:
-    """Print one table: workload, rates, ratio to the ceiling, processor time and peak memory of the flow."""
+def main(
+    *, rows: int, rounds: int, only: tuple[str, ...], processes: int, compression: str | None, output: Path | None
+) -> None:
+    """Print one table; processor time a record is that of flow, PostgreSQL and Kafka."""
     directory = Path(tempfile.mkdtemp(prefix="cassmirror-bench-"))
+    plan = workloads(rows)
+    if only:
+        plan = plan[: max(i for i, workload in enumerate(plan) if workload.name in only) + 1]
     try:
-        results = measure(directory, rows, processes, only)
+        results = measure(directory, plan, rounds, processes, compression)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     show(results)
@@ -62,45 +104,67 @@ def main(rows: int, only: tuple[str, ...], processes: int, output: Path | None) 
         output.write_text(json.dumps({"machine": machine, "results": [asdict(result) for result in results]}, indent=2) + "\n")
 
 
-def measure(directory: Path, rows: int, processes: int, only: tuple[str, ...] = ()) -> list[Result]:
-    """Run every workload on embedded servers: first the flow, then the ceiling, on the same broker and server."""
-    plan = workloads(rows)
-    if only:
-        plan = plan[: max(i for i, workload in enumerate(plan) if workload.name in only) + 1]
+def measure(directory: Path, plan: Sequence[Workload], rounds: int, processes: int, compression: str | None) -> list[Result]:
+    """Run every workload in every round on embedded servers: the flow, then the ceiling, on the same broker and server."""
     with EmbeddedServices(directory / "services", ("postgres", "kafka")) as services:
-        dsn, bootstrap = services.postgres.dsn, services.kafka.bootstrap_servers
+        bootstrap = services.kafka.bootstrap_servers
         create_topics(bootstrap, plan)
-        ceiling = Ceiling(dsn)
-        settings = flow_settings(directory, dsn, bootstrap)
-        return [_measure_one(workload, settings, directory, ceiling, processes) for workload in plan]
+        filled = [Filled(workload, *fill(bootstrap, workload, compression)) for workload in plan]
+        done: list[list[Round]] = [[] for _ in plan]
+        for number in range(rounds):
+            ceiling = Ceiling(services.postgres.create_database(f"round_{number}"))
+            for one, its_rounds in zip(filled, done, strict=True):
+                its_rounds.append(_round(one, directory / f"{number}-{one.workload.name}", bootstrap, ceiling, processes))
+            ceiling.close()
+    return [_result(one, processes, its_rounds) for one, its_rounds in zip(filled, done, strict=True)]
 
 
-def _measure_one(workload: Workload, settings: dict[str, str], directory: Path, ceiling: Ceiling, processes: int) -> Result:
-    bootstrap, topic = settings["CDC_KAFKA__BOOTSTRAP_SERVERS"], topic_of(workload)
-    records, size = fill(bootstrap, workload)
-    run = run_flow(settings, directory, settings["CDC_POSTGRES__DSN"], topic, records, processes=processes)
+def _round(one: Filled, directory: Path, bootstrap: str, ceiling: Ceiling, processes: int) -> Round:
+    directory.mkdir()
+    topic, dsn = topic_of(one.workload), ceiling.dsn
+    settings = flow_settings(directory, dsn, bootstrap, one.workload)
+    settings["CDC_KAFKA__GROUP_ID"] = directory.name
+    _settle(dsn)
+    run = run_flow(settings, directory, dsn, topic, one.records, processes=processes)
+    _settle(dsn)
     with discarding_consumer(bootstrap, topic):
-        best = ceiling.rows_per_second(workload)
-    rate = run.records_per_second / workload.copies
-    result = Result(
-        workload.name,
-        processes,
-        len(workload.writes),
-        records,
-        size,
-        round(rate),
-        round(best),
-        round(rate / best, 2),
-        round(run.cpu_seconds / records * 1e6, 1),
-        round(run.peak_mb),
-    )
-    Console(stderr=True).print(f"{workload.name}: {rate:,.0f}/s, ceiling {best:,.0f}/s, ratio {rate / best:.2f}")
+        best = ceiling.rows_per_second(one.workload)
+    result = Round(run.records_per_second / one.workload.copies, best, run.cpu_us_per_record, run.peak_mb)
+    progress.print(f"{one.workload.name}: {result.flow_per_second:,.0f}/s, ceiling {best:,.0f}/s, ratio {result.ratio:.2f}")
     return result
 
 
-def show(results: list[Result]) -> None:
+def _settle(dsn: str) -> None:
+    """Do what PostgreSQL would else do in its background, at the expense of whoever runs then."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("VACUUM (ANALYZE)")
+        connection.execute("CHECKPOINT")
+
+
+def _result(one: Filled, processes: int, rounds: Sequence[Round]) -> Result:
+    def cpu_us(party: str) -> float:
+        return round(median(each.cpu_us_per_record[party] for each in rounds), 1)
+
+    return Result(
+        workload=one.workload.name,
+        processes=processes,
+        writes=len(one.workload.writes),
+        records=one.records,
+        bytes_per_event=one.bytes_per_event,
+        flow_per_second=round(median(each.flow_per_second for each in rounds)),
+        ceiling_per_second=round(median(each.ceiling_per_second for each in rounds)),
+        ratio=round(median(each.ratio for each in rounds), 2),
+        ratios=sorted(round(each.ratio, 2) for each in rounds),
+        flow_us_per_record=cpu_us(FLOW),
+        postgres_us_per_record=cpu_us(POSTGRES),
+        kafka_us_per_record=cpu_us(KAFKA),
+        peak_mb=round(max(each.peak_mb for each in rounds)),
+    )
+
+
+def show(results: Sequence[Result]) -> None:
     """Print the table."""
-    table = Table("workload", "processes", "bytes", "flow/s", "ceiling/s", "ratio", "flow CPU us/record", "peak MB")
+    table = Table("workload", "processes", "bytes", "flow/s", "ceiling/s", "ratio", "of rounds", "CPU us", "peak MB")
     for result in results:
         table.add_row(
             result.workload,
@@ -109,10 +173,11 @@ def show(results: list[Result]) -> None:
             f"{result.flow_per_second:,}",
             f"{result.ceiling_per_second:,}",
             f"{result.ratio:.2f}",
-            str(result.cpu_us_per_record),
+            " ".join(f"{ratio:.2f}" for ratio in result.ratios),
+            f"{result.flow_us_per_record} {result.postgres_us_per_record} {result.kafka_us_per_record}",
             str(result.peak_mb),
         )
-    Console().print(table)
+    Console(width=None if Console().is_terminal else 140).print(table)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -14,26 +15,34 @@ from confluent_kafka.cimpl import NewTopic
 
 from bench.workloads import Workload, events
 
-PREFIX = "bench"
+PRODUCER = {"compression.type": "lz4", "batch.size": 262_144}  # as the connector writes under load
 PARTITIONS = 24  # enough for two processes to share them about evenly: a hash gives each its own
+
+
+def prefix_of(workload: Workload) -> str:
+    """Return the topic prefix of a workload: each has its own, so that every round finds it filled."""
+    return re.sub(r"\W+", "-", workload.name)
 
 
 def topic_of(workload: Workload) -> str:
     """Return the topic of the workload's table."""
-    return f"{PREFIX}.bench.{workload.table}"
+    return f"{prefix_of(workload)}.bench.{workload.table}"
 
 
-def create_topics(bootstrap: str, workloads: list[Workload]) -> None:
+def create_topics(bootstrap: str, workloads: Iterable[Workload]) -> None:
     """Create the topics of all workloads."""
-    names = sorted({topic_of(workload) for workload in workloads})
+    names = [topic_of(workload) for workload in workloads]
     admin = AdminClient({"bootstrap.servers": bootstrap})
     for future in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names]).values():
         future.result()
 
 
-def fill(bootstrap: str, workload: Workload) -> tuple[int, int]:
+def fill(bootstrap: str, workload: Workload, compression: str | None = None) -> tuple[int, int]:
     """Produce every event; return the number of records and their mean size in bytes."""
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
+    settings = PRODUCER if compression is None else {**PRODUCER, "compression.type": compression}
+    producer = Producer(
+        {**settings, "bootstrap.servers": bootstrap, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000}
+    )
     topic, count, size = topic_of(workload), 0, 0
     for key, value in events(workload):
         producer.produce(topic, value, key)

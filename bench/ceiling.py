@@ -37,6 +37,7 @@ class Ceiling:
     """Tables of the same shape as the mirrored ones, written on one connection."""
 
     def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
         self._connection = psycopg.connect(dsn, autocommit=True)
         for setting in ("enable_hashjoin", "enable_mergejoin", "jit"):
             self._connection.execute(f"SET {setting} = off")
@@ -45,6 +46,10 @@ class Ceiling:
     def backend_pid(self) -> int:
         """The process of the connection's backend."""
         return self._connection.info.backend_pid
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def rows_per_second(self, workload: Workload) -> float:
         """Write the workload once, copies and all statements of one key in their order; only the writing is timed."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.broker import PREFIX
-from bench.workloads import DDL
+from bench.broker import prefix_of
+from bench.workloads import DDL, Workload
 
 
-def flow_settings(directory: Path, dsn: str, bootstrap: str) -> dict[str, str]:
-    """Return the environment of a flow that drains the benchmark's topics; its schema file is made in `directory`."""
+def flow_settings(directory: Path, dsn: str, bootstrap: str, workload: Workload) -> dict[str, str]:
+    """Return the environment of a flow that drains a workload's topic; its schema file is made in `directory`."""
     schema = directory / "schema.cql"
     schema.write_text("".join(DDL.format(table=table) for table in ("orders", "copies")))
     return {
         "CDC_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
-        "CDC_KAFKA__TOPIC_PREFIX": PREFIX,
+        "CDC_KAFKA__TOPIC_PREFIX": prefix_of(workload),
         "CDC_KAFKA__UNTIL_CAUGHT_UP": "true",
         "CDC_POSTGRES__DSN": dsn,
         "CDC_SCHEMA__FILE": str(schema),

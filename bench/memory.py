@@ -72,7 +72,7 @@ def measure(directory: Path, events: int) -> list[tuple[int, float]]:
         create_topics(bootstrap, [workload])
         fill(bootstrap, workload)
         command = [sys.executable, "-m", "dataflows", "run", "--recovery-dir", str(directory / "recovery")]
-        environment = {**os.environ, **flow_settings(directory, dsn, bootstrap)}
+        environment = {**os.environ, **flow_settings(directory, dsn, bootstrap, workload)}
         with (directory / "flow.log").open("wb") as out:
             process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
         return _watch(process, dsn, topic_of(workload), events)

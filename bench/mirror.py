@@ -14,64 +14,78 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import psycopg
 
-POLL_SECONDS = 0.1  # looking costs processor time too
+POLL_SECONDS = 0.25  # looking costs processor time too
+FLOW, POSTGRES, KAFKA = PARTIES = "flow", "postgres", "java"  # the servers by the names of their processes
+MIDDLE = 0.1, 0.9  # a backlog's begin and end are no steady state: not all processes have started, one has nothing left to do
 
 
 @dataclass(frozen=True)
 class Run:
-    """One drained flow: records a second between first and last commit, processor time in all, peak of the largest process."""
+    """One drained flow: what it did while it committed the middle of the topic, and the peak of its largest process."""
 
     records_per_second: float
-    seconds: float
-    cpu_seconds: float
+    cpu_us_per_record: Mapping[str, float]  # by party
     peak_mb: float
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A moment (seconds), the records committed by then, and the processor time (seconds) that each party had used."""
+
+    at: float
+    records: int
+    cpu_seconds: Mapping[str, float]
+
+
 def run_flow(settings: Mapping[str, str], directory: Path, dsn: str, topic: str, records: int, *, processes: int = 1) -> Run:
-    """Run the flow until it has caught up. Raises `RuntimeError` when it fails or leaves records."""
-    before = _offsets(dsn, topic)
+    """Run the flow on a topic that it has not read before. Raises `RuntimeError` when it fails or leaves records."""
     log = directory / "flow.log"
     command = [sys.executable, "-m", "dataflows", "run", "--processes", str(processes)]
-    command += ["--recovery-dir", str(directory / f"recovery-{processes}")]
+    command += ["--recovery-dir", str(directory / "recovery")]
     with log.open("ab") as out:
         process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=out, stderr=out)
-    first: tuple[float, int] | None = None
-    last = (time.perf_counter(), before)
     usage = Usage(process.pid)
+    seen: list[Seen] = []
     with psycopg.connect(dsn, autocommit=True) as connection:
         while process.poll() is None:
             usage.look()
             reached = read_offsets(connection, topic)
-            if reached > last[1]:
-                last = (time.perf_counter(), reached)
-                first = first or last
+            if reached > (seen[-1].records if seen else 0):
+                seen.append(Seen(time.perf_counter(), reached, usage.cpu_seconds()))
             time.sleep(POLL_SECONDS)
-    if process.wait() or first is None or last[1] - before != records:
-        raise RuntimeError(f"the flow ended with {process.returncode} at {last[1] - before} of {records} records: see {log}")
-    seconds = last[0] - first[0]
-    return Run((last[1] - first[1]) / seconds, seconds, sum(usage.cpu_seconds.values()), max(usage.peak_bytes.values()) / 2**20)
+    if process.wait() or not seen or seen[-1].records != records:
+        raise RuntimeError(f"the flow ended with {process.returncode} at {seen[-1:]} of {records} records: see {log}")
+    middle = [moment for moment in seen if MIDDLE[0] * records <= moment.records <= MIDDLE[1] * records]
+    if len(middle) < 2:
+        raise RuntimeError(f"{records} records are drained too fast to be timed")
+    first, last = middle[0], middle[-1]
+    done = last.records - first.records
+    cpu_us = {party: (last.cpu_seconds[party] - first.cpu_seconds[party]) / done * 1e6 for party in PARTIES}
+    return Run(done / (last.at - first.at), cpu_us, max(usage.peak_bytes.values()) / 2**20)
 
 
 class Usage:
-    """What a process and those that it started have used, each as long as it was seen."""
+    """What the flow and the servers, all started by this process, have used; each process as long as it was seen."""
 
-    def __init__(self, pid: int) -> None:
-        self._first = psutil.Process(pid)
-        self.cpu_seconds: dict[int, float] = {}
+    def __init__(self, flow_pid: int) -> None:
+        self._flow_pid = flow_pid
+        self._seconds: dict[tuple[str, int], float] = {}
         self.peak_bytes: dict[int, int] = {}
+        """Resident memory of the flow's processes."""
 
     def look(self) -> None:
         """Look at all of them once."""
-        with suppress(psutil.Error):
-            for process in (self._first, *self._first.children()):
-                times, resident = process.cpu_times(), process.memory_info().rss
-                self.cpu_seconds[process.pid] = times.user + times.system
-                self.peak_bytes[process.pid] = max(resident, self.peak_bytes.get(process.pid, 0))
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                party = FLOW if self._flow_pid in (process.pid, process.ppid()) else process.name()
+                times = process.cpu_times()
+                self._seconds[party, process.pid] = times.user + times.system
+                if party == FLOW:
+                    self.peak_bytes[process.pid] = max(process.memory_info().rss, self.peak_bytes.get(process.pid, 0))
 
-
-def _offsets(dsn: str, topic: str) -> int:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        return read_offsets(connection, topic)
+    def cpu_seconds(self) -> dict[str, float]:
+        """Return the processor time of each party."""
+        return {party: sum(seconds for (its, _), seconds in self._seconds.items() if its == party) for party in PARTIES}
 
 
 def read_offsets(connection: psycopg.Connection, topic: str) -> int:

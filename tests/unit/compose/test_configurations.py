@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bench.broker import PRODUCER
 from cdc.ddl import read_ddl
 from runtime.embedded import cassandra, connector, jars, kafka
 from runtime.embedded.java import cassandra_modules
@@ -54,6 +55,12 @@ def test_the_connector_is_told_what_the_embedded_one_is_told() -> None:
     assert {name: CONNECTOR.get(name) for name in want} == want
     own = {"topic.prefix", "cassandra.config", "kafka.producer.bootstrap.servers", "http.port"}
     assert set(CONNECTOR) == set(connector._PROPERTIES) | own
+
+
+def test_the_bench_fills_its_topics_as_the_connector_writes() -> None:
+    assert {name: CONNECTOR[f"kafka.producer.{name}"] for name in PRODUCER} == {
+        name: str(value) for name, value in PRODUCER.items()
+    }
 
 
 def test_the_connector_writes_numbers_that_are_exact_to_topics_that_the_mirror_reads() -> None:
