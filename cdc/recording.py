@@ -13,6 +13,7 @@ from cdc.schema import Column, ColumnKind, Schema, Table
 
 Rows: TypeAlias = Mapping[Key, Sequence[str | None]]
 """Regular columns by primary key, as text, in the order of `Table.regular`."""
+Row: TypeAlias = tuple[Key, Sequence[str | None]]
 
 
 class RecordedCell(msgspec.Struct):
@@ -111,17 +112,22 @@ def recorded_rows(table: Table, recorded: RecordedTable) -> dict[Key, list[str |
     return rows
 
 
+def pairs(table: Table, want: Rows, got: Rows) -> Iterator[tuple[Row | None, Row | None]]:
+    """Yield the rows of both sides by their keys, whatever the form of their texts: those of `want` first, in its order."""
+    wanted, given = _by_comparable_key(table, want), _by_comparable_key(table, got)
+    for place in wanted | given:
+        yield wanted.get(place), given.get(place)
+
+
 def differences(table: Table, want: Rows, got: Rows) -> Iterator[Difference]:
     """Yield each row and cell in which two sides are not equal, whatever the form of their texts."""
-    wanted, given = _by_comparable_key(table, want), _by_comparable_key(table, got)
-    for place in wanted.keys() | given.keys():
-        if place not in given or place not in wanted:
-            key = (wanted if place in wanted else given)[place][0]
-            sides = ("row", None) if place in wanted else (None, "row")
-            yield Difference(table.full_name, key, None, *sides)
+    for mine, theirs in pairs(table, want, got):
+        if mine is None or theirs is None:
+            key, _ = mine or theirs or ((), ())
+            yield Difference(table.full_name, key, None, *(("row", None) if mine else (None, "row")))
             continue
-        (key, mine), (_, theirs) = wanted[place], given[place]
-        for column, left, right in zip(table.regular, mine, theirs, strict=True):
+        key, values = mine
+        for column, left, right in zip(table.regular, values, theirs[1], strict=True):
             if comparable(column.type, left) != comparable(column.type, right):
                 yield Difference(table.full_name, key, column.name, left, right)
 
@@ -146,7 +152,7 @@ def _same_key(table: Table, left: Sequence[str | None], right: Sequence[str | No
     return _comparable_key(table, left) == _comparable_key(table, right)
 
 
-def _by_comparable_key(table: Table, rows: Rows) -> dict[str, tuple[Key, Sequence[str | None]]]:
+def _by_comparable_key(table: Table, rows: Rows) -> dict[str, Row]:
     return {_comparable_key(table, key): (key, values) for key, values in rows.items()}
 
 

@@ -15,7 +15,7 @@ from dataflows.demo_compare import Comparison
 from dataflows.demo_flow import FlowProcess
 from dataflows.demo_live_screen import LiveScreen
 from dataflows.demo_live_stack import LiveMirror, Marker, live_mirror, require_room
-from dataflows.demo_screen import verdict
+from dataflows.demo_outcome import Outcome
 from dataflows.demo_servers import new_services, psql_command, signals_raise, wait_for_the_user
 from dataflows.shop.pace import paced
 from dataflows.shop.schema import create_keyspace, ddl
@@ -46,8 +46,8 @@ class Wishes:
     keep: bool
 
 
-def play(wishes: Wishes) -> int:
-    """Run the demo and return the number of cells that differ."""
+def play(wishes: Wishes) -> Outcome:
+    """Run the demo."""
     screen = LiveScreen()
     flow_stack = ExitStack()
     mirrors: list[LiveMirror] = []
@@ -76,7 +76,7 @@ def _settings(contact_point: str) -> CassandraSettings:
     return CassandraSettings(contact_points=(contact_point,), timeout_seconds=30)
 
 
-def _with_servers(wishes: Wishes, screen: LiveScreen, mirror: LiveMirror) -> int:
+def _with_servers(wishes: Wishes, screen: LiveScreen, mirror: LiveMirror) -> Outcome:
     """Write, watch, wait and compare."""
     services = mirror.services
     with StatementWriter(_settings(services.cassandra.contact_point)) as writer, MirrorReader(mirror.dsn) as reader:
@@ -88,17 +88,19 @@ def _with_servers(wishes: Wishes, screen: LiveScreen, mirror: LiveMirror) -> int
         mirror.wait_until_quiet(Marker(writer), reader, _QUIET_S)
         screen.step("quiet; comparing")
         found = _compare_until_equal(mirror, writer, reader)
-    screen.report(mirror.glance(), found, wishes.show, wishes.rows)
-    differing = sum(one.differing_cells for one in found)
-    screen.step(f"compared {sum(one.cells for one in found):,} cells of {len(found)} tables")
+    glance, cells = mirror.glance(), sum(one.cells for one in found)
+    screen.report(glance, found, wishes.show, wishes.rows)
+    dead_letters = sum(table.dead_letters for table in glance.tables.values())
+    outcome = Outcome(sum(one.differing_cells for one in found), dead_letters, compared_nothing=not cells)
+    screen.step(f"compared {cells:,} cells of {len(found)} tables")
     screen.say(f"connect: {psql_command(services, mirror.dsn)}")
     screen.say(f"write more: cassmirror load --contact-points {services.cassandra.contact_point}")
     if not wishes.keep:
         screen.say("KEEP=1 make demo leaves servers and mirror running.")
-    screen.say(verdict(differing))
+    screen.say(str(outcome))
     if wishes.keep:
         wait_for_the_user(screen, services)
-    return differing
+    return outcome
 
 
 def _write_and_watch(

@@ -16,6 +16,7 @@ from dataflows.shop.schema import KEYSPACE
 from runtime.glance import Glance, TableGlance
 
 _LINE_EVERY_S = 5.0
+_PERCENTILES = "p50, p99: upper bounds of the time from CQL write to PostgreSQL commit"
 
 
 class LiveScreen(Screen):
@@ -43,6 +44,7 @@ class LiveScreen(Screen):
         drawn = bare_table(
             "table", "events", "p50", "p99", "dead letters", "rows in Cassandra", "rows in PostgreSQL", "differing cells"
         )
+        drawn.caption = _PERCENTILES
         for one in found:
             table = glance.tables.get(one.table.full_name, TableGlance())
             wrong = Text(f"{one.differing_cells:,}", style="red" if one.differing_cells else "green")
@@ -81,7 +83,8 @@ def _drawn(glance: Glance, rows: Mapping[str, int], written: int, seconds: float
     for name, table in _of_shop(glance).items():
         times = (f"{table.lag_seconds:.1f} s", _within(table.latency_p50_seconds), _within(table.latency_p99_seconds))
         drawn.add_row(name, f"{table.events:,}", f"{rows.get(name, 0):,}", *times, f"{table.dead_letters:,}")
-    drawn.caption = f"{written:,} statements in {seconds:.0f} s, {rate:.0f} a second; p50, p99: CQL write to PostgreSQL commit"
+    pace = f"{written:,} statements in {seconds:.0f} s, {rate:.0f} a second"
+    drawn.caption = f"{pace}; {_PERCENTILES}"
     return drawn
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from dataflows.demo_compare import Comparison, compare, not_compared
 from dataflows.demo_flow import FlowProcess, Lane, watching
+from dataflows.demo_outcome import Outcome
 from dataflows.demo_recordings import REPLICAS, Recording, read_recordings, rounds
-from dataflows.demo_screen import Screen, verdict
+from dataflows.demo_screen import Screen
 from dataflows.demo_servers import new_services, psql_command, signals_raise, wait_for_the_user
 from runtime.embedded.stack import EmbeddedServices
 
@@ -31,8 +32,8 @@ class Wishes:
     keep: bool
 
 
-def play(wishes: Wishes) -> int:
-    """Mirror the recordings and return the number of cells that differ."""
+def play(wishes: Wishes) -> Outcome:
+    """Mirror the recordings and compare; some of them want dead letters."""
     started = time.monotonic()
     screen = Screen()
     recordings = read_recordings(wishes.samples, wishes.names)
@@ -42,16 +43,17 @@ def play(wishes: Wishes) -> int:
         lanes = _lanes(services, recordings)
         _mirror(screen, lanes, random.Random(wishes.seed))  # noqa: S311 - an order that can be had again
         found = [comparison for lane in lanes for comparison in compare(lane.dsn, lane.played)]
-        differing = _report(screen, lanes, found, not_compared(recordings), (wishes.show, wishes.rows))
+        _report(screen, lanes, found, not_compared(recordings), (wishes.show, wishes.rows))
+        outcome = Outcome(sum(one.differing_cells for one in found))
         cells, seconds = sum(one.cells for one in found), time.monotonic() - started
         screen.say(f"\ncompared {cells:,} cells of {len(found)} tables, {seconds:.1f} s in all")
         _tell_how_to_connect(screen, services, lanes)
         if not wishes.keep:
             screen.say("KEEP=1 make demo-recorded leaves the servers running.")
-        screen.say(verdict(differing))
+        screen.say(str(outcome))
         if wishes.keep:
             wait_for_the_user(screen, services)
-    return differing
+    return outcome
 
 
 def _lanes(services: EmbeddedServices, recordings: Sequence[Recording]) -> list[Lane]:
@@ -85,8 +87,8 @@ def _mirror(screen: Screen, lanes: Sequence[Lane], dice: random.Random) -> None:
 
 def _report(
     screen: Screen, lanes: Sequence[Lane], found: Sequence[Comparison], uncompared: Sequence[str], shown: tuple[str, int]
-) -> int:
-    """Print both sides, and return the number of cells that differ."""
+) -> None:
+    """Print both sides."""
     table, rows = shown
     screen.comparisons(lanes, found)
     filled = [one for one in found if one.want]
@@ -94,7 +96,6 @@ def _report(
         screen.side_by_side(next((one for one in filled if one.table.full_name == table), filled[0]), rows)
     screen.gaps(lanes, found, uncompared)
     screen.differences(found)
-    return sum(one.differing_cells for one in found)
 
 
 def _tell_how_to_connect(screen: Screen, services: EmbeddedServices, lanes: Sequence[Lane]) -> None:

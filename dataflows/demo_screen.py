@@ -6,12 +6,16 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from cdc.recorded_values import comparable
+from cdc.recording import Row, pairs
+from cdc.schema import Column
 from dataflows.demo_compare import Comparison
 from dataflows.demo_flow import Lane, TableProgress, total
 
@@ -71,13 +75,14 @@ class Screen:
             self.say(f"  {note}: no events")
 
     def side_by_side(self, one: Comparison, rows: int) -> None:
-        """Print some rows of a table as both sides hold them."""
-        columns = [column.name for column in (*one.table.primary_key, *one.table.regular)]
-        shown = bare_table("", *columns, title=f"{one.table.full_name}, {min(rows, len(one.want))} of {len(one.want)} rows")
-        for key in list(one.want)[:rows]:
-            for side, held in (("Cassandra", one.want), ("PostgreSQL", one.got)):
-                cells = [*key, *held[key]] if key in held else []
-                shown.add_row(side, *(_short(cell) for cell in cells), end_section=side == "PostgreSQL")
+        """Print some rows of a table as both sides hold them; equal values in one notation, PostgreSQL's."""
+        columns = (*one.table.primary_key, *one.table.regular)
+        title = f"{one.table.full_name}, {min(rows, len(one.want))} of {len(one.want)} rows"
+        shown = bare_table("", *(column.name for column in columns), title=title)
+        for mine, theirs in islice(pairs(one.table, one.want, one.got), min(rows, len(one.want))):
+            want, got = _cells(mine), _cells(theirs)
+            shown.add_row("Cassandra", *map(_short, map(_in_one_notation, columns, want, got) if got else want))
+            shown.add_row("PostgreSQL", *map(_short, got), end_section=True)
         self.console.print(shown)
 
     def differences(self, found: Iterable[Comparison], at_most: int = 20) -> None:
@@ -124,11 +129,6 @@ class Progress:
         return drawn
 
 
-def verdict(differing: int) -> str:
-    """Return the last line of a demo."""
-    return "1 difference" if differing == 1 else f"{differing:,} differences"
-
-
 def bare_table(first: str, *more: str, title: str | None = None) -> Table:
     """Return a table without rows; with a title its columns hold text, else numbers."""
     table = Table(title=title, title_justify="left", title_style="")
@@ -141,6 +141,14 @@ def bare_table(first: str, *more: str, title: str | None = None) -> Table:
 def _numbers(progress: TableProgress) -> list[str]:
     counts = (progress.sent, progress.applied, progress.rows, progress.dead_letters)
     return [f"{count:,}" for count in counts]
+
+
+def _cells(row: Row | None) -> list[str | None]:
+    return [] if row is None else [*row[0], *row[1]]
+
+
+def _in_one_notation(column: Column, want: str | None, got: str | None) -> str | None:
+    return got if comparable(column.type, want) == comparable(column.type, got) else want
 
 
 def _short(cell: str | None) -> Text:

@@ -13,6 +13,7 @@ from cassandra.protocol import ErrorMessage
 
 from cdc.errors import CassandraUnavailable
 from runtime.cassandra.client import open_cluster, reason
+from runtime.cassandra.values import read_whole_timestamps
 from runtime.settings import CassandraSettings
 
 IN_FLIGHT = 128
@@ -35,6 +36,7 @@ class StatementWriter:
     def __enter__(self) -> StatementWriter:
         try:
             self._session = _translated(self._cluster.connect)
+            read_whole_timestamps(self._session)
         except BaseException:
             self._cluster.shutdown()
             raise
@@ -44,7 +46,7 @@ class StatementWriter:
         self._cluster.shutdown()
 
     def execute(self, cql: str, parameters: Sequence[object] | None = None) -> list[dict[str, Any]]:
-        """Run one statement to its end and return its rows."""
+        """Run one statement to its end and return its rows, `timestamp`s as milliseconds."""
         rows: list[dict[str, Any]] = _translated(lambda: list(self._connected.execute(cql, parameters)))
         return rows
 

@@ -2,49 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Session
-from cassandra.cqltypes import DateType
-from cassandra.marshal import int64_unpack
-from cassandra.protocol import ResultMessage, _ProtocolHandler
 from cassandra.query import tuple_factory
 
 from cdc.recording import RecordedCell, RecordedRow, RecordedTable
 from cdc.schema import Column, ColumnKind, CqlType, Table, quote_cql
+from runtime.cassandra.values import read_whole_timestamps, recorded_value
 from runtime.embedded.cassandra import CassandraServer
-
-
-class EpochMilliseconds(DateType):  # type: ignore[misc]
-    """A `timestamp` as Cassandra stores it: most of its range is none of Python's."""
-
-    typename = "timestamp"
-
-    @staticmethod
-    def deserialize(byts: bytes, protocol_version: int) -> int:
-        milliseconds: int = int64_unpack(byts)
-        return milliseconds
-
-
-class _Results(ResultMessage):  # type: ignore[misc]
-    type_codes = ResultMessage.type_codes | {0x000B: EpochMilliseconds}
-
-
-class _Protocol(_ProtocolHandler):  # type: ignore[misc]
-    message_types_by_opcode = _ProtocolHandler.message_types_by_opcode | {ResultMessage.opcode: _Results}
 
 
 @contextmanager
 def reading(cassandra: CassandraServer) -> Iterator[Session]:
     """Yield a session that reads `timestamp`s as numbers."""
     with cassandra.session() as session:
-        session.client_protocol_handler = _Protocol
+        read_whole_timestamps(session)
         yield session
 
 
@@ -101,49 +79,3 @@ def _row(table: Table, values: list[Any]) -> RecordedRow:
         value, *more = (values.pop(0) for _ in range(1 if column.type.is_multicell else 3))
         cells[column.name] = RecordedCell(recorded_value(column.type, value), *more)
     return RecordedRow(key, cells)
-
-
-def recorded_value(cql: CqlType, value: Any) -> Any:
-    """Return a value of the driver in the recorded notation."""
-    if value is None:
-        return None
-    if cql.name == "map":
-        keys, items = cql.arguments
-        return [[recorded_value(keys, key), recorded_value(items, item)] for key, item in value.items()]
-    if cql.name in ("udt", "tuple"):
-        parts = [recorded_value(part, item) for part, item in zip(cql.arguments, _filled(cql, value), strict=True)]
-        return dict(zip(cql.field_names, parts, strict=True)) if cql.name == "udt" else parts
-    if cql.arguments:
-        return [recorded_value(cql.arguments[0], item) for item in value]
-    return _SCALARS.get(cql.name, lambda plain: plain)(value)
-
-
-def _filled(cql: CqlType, value: Any) -> list[Any]:
-    """Return all parts, null for those that a value written before an ALTER TYPE has not."""
-    parts = list(value)
-    return parts + [None] * (len(cql.arguments) - len(parts))
-
-
-def _float(value: float) -> float | str:
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def _duration(value: Any) -> dict[str, int]:
-    return {"months": value.months, "days": value.days, "nanoseconds": value.nanoseconds}
-
-
-_SCALARS: Final[dict[str, Callable[[Any], Any]]] = {
-    "blob": lambda value: "0x" + value.hex(),
-    "date": lambda value: value.days_from_epoch,
-    "time": lambda value: value.nanosecond_time,
-    "decimal": str,
-    "varint": str,
-    "uuid": str,
-    "timeuuid": str,
-    "inet": str,
-    "float": _float,
-    "double": _float,
-    "duration": _duration,
-}
