@@ -51,8 +51,8 @@ class Ceiling:
         """Close the connection."""
         self._connection.close()
 
-    def rows_per_second(self, workload: Workload) -> float:
-        """Write the workload once, copies and all statements of one key in their order; only the writing is timed."""
+    def rows_per_second(self, workload: Workload, *, copies: int = 1) -> float:
+        """Write the workload, all statements of one key in their order, each batch `copies` times; only writing is timed."""
         self._create(workload.table)
         upserts: dict[Columns, tuple[str, str]] = {}
         delete = f"DELETE FROM ceiling.{workload.table} AS t USING gone AS g WHERE t.id = g.id AND t.seq = g.seq"
@@ -63,18 +63,23 @@ class Ceiling:
                 upserts[columns] = self._statements(workload.table, columns, f"stage_{len(upserts)}")
             gone = "".join(f"{write.id}\t{write.seq}\n" for write in writes if write.op == "d").encode()
             started = time.perf_counter()
-            with self._connection.transaction(), self._connection.cursor() as cursor:
-                for columns, buffer in buffers.items():
-                    copy_in, upsert = upserts[columns]
-                    with cursor.copy(copy_in) as copy:
-                        copy.write(buffer)
-                    cursor.execute(upsert)
-                if gone:
-                    with cursor.copy("COPY gone FROM STDIN") as copy:
-                        copy.write(gone)
-                    cursor.execute(delete)
+            for _ in range(copies):
+                self._write([(*upserts[columns], buffer) for columns, buffer in buffers.items()], (delete, gone))
             seconds += time.perf_counter() - started
-        return len(workload.writes) / seconds
+        return copies * len(workload.writes) / seconds
+
+    def _write(self, upserts: Sequence[tuple[str, str, bytes]], deletion: tuple[str, bytes]) -> None:
+        """Write one batch: `upserts` are COPY, upsert and COPY lines, `deletion` a DELETE and the keys that it stages."""
+        delete, gone = deletion
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            for copy_in, upsert, buffer in upserts:
+                with cursor.copy(copy_in) as copy:
+                    copy.write(buffer)
+                cursor.execute(upsert)
+            if gone:
+                with cursor.copy("COPY gone FROM STDIN") as copy:
+                    copy.write(gone)
+                cursor.execute(delete)
 
     def _create(self, table: str) -> None:
         columns = ", ".join(f"{name} {kind}" for name, kind in TYPES.items())

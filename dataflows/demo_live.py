@@ -16,7 +16,7 @@ from dataflows.demo_flow import FlowProcess
 from dataflows.demo_live_screen import LiveScreen
 from dataflows.demo_live_stack import LiveMirror, Marker, live_mirror, require_room
 from dataflows.demo_outcome import Outcome
-from dataflows.demo_servers import new_services, psql_command, signals_raise, wait_for_the_user
+from dataflows.demo_servers import end, new_services, psql_command, signals_raise
 from dataflows.shop.pace import paced
 from dataflows.shop.schema import create_keyspace, ddl
 from dataflows.shop.truth import cassandra_rows
@@ -53,7 +53,7 @@ def play(wishes: Wishes) -> Outcome:
     mirrors: list[LiveMirror] = []
 
     def prepare(cassandra: CassandraServer) -> None:
-        screen.step("Cassandra, Kafka, PostgreSQL and Valkey serve; making the tables, starting mirror and connector")
+        screen.step("making the tables, starting mirror and connector")
         mirror = live_mirror(services)
         with StatementWriter(_settings(cassandra.contact_point)) as writer:
             for statement in (create_keyspace(), *ddl(), *Marker.DDL):
@@ -62,7 +62,7 @@ def play(wishes: Wishes) -> Outcome:
         mirror.flow = flow_stack.enter_context(FlowProcess(mirror))
         mirrors.append(mirror)
 
-    with signals_raise(), new_services(ALL, before_connector=prepare) as services:
+    with signals_raise(), new_services(ALL, before_connector=prepare, on_serving=screen.serving) as services:
         require_room(services)
         screen.step("starting Cassandra, Kafka, PostgreSQL and Valkey (the first time, their programs are downloaded)")
         try:
@@ -95,11 +95,7 @@ def _with_servers(wishes: Wishes, screen: LiveScreen, mirror: LiveMirror) -> Out
     screen.step(f"compared {cells:,} cells of {len(found)} tables")
     screen.say(f"connect: {psql_command(services, mirror.dsn)}")
     screen.say(f"write more: cassmirror load --contact-points {services.cassandra.contact_point}")
-    if not wishes.keep:
-        screen.say("KEEP=1 make demo leaves servers and mirror running.")
-    screen.say(str(outcome))
-    if wishes.keep:
-        wait_for_the_user(screen, services)
+    end(screen, outcome, services, target="demo", keep=wishes.keep)
     return outcome
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from dataflows.demo_compare import Comparison
 from dataflows.demo_screen import Screen, bare_table
 from dataflows.shop.schema import KEYSPACE
+from runtime.embedded.server import Server
 from runtime.glance import Glance, TableGlance
 
 _LINE_EVERY_S = 5.0
@@ -29,6 +30,10 @@ class LiveScreen(Screen):
     def step(self, text: str) -> None:
         """Print a line that says when it happened."""
         self.say(f"[{time.monotonic() - self._started:5.1f} s] {text}")
+
+    def serving(self, server: Server) -> None:
+        """Say when a server serves."""
+        self.step(f"{server.name} serves")
 
     @contextmanager
     def live(self) -> Iterator[View]:

@@ -14,7 +14,7 @@ from dataflows.demo_flow import FlowProcess, Lane, watching
 from dataflows.demo_outcome import Outcome
 from dataflows.demo_recordings import REPLICAS, Recording, read_recordings, rounds
 from dataflows.demo_screen import Screen
-from dataflows.demo_servers import new_services, psql_command, signals_raise, wait_for_the_user
+from dataflows.demo_servers import end, new_services, psql_command, signals_raise
 from runtime.embedded.stack import EmbeddedServices
 
 _GLANCE_S = 0.2
@@ -38,7 +38,7 @@ def play(wishes: Wishes) -> Outcome:
     screen = Screen()
     recordings = read_recordings(wishes.samples, wishes.names)
     screen.say("starting PostgreSQL and Kafka")
-    with signals_raise(), new_services(("postgres", "kafka")) as services, services:
+    with signals_raise(), new_services(("postgres", "kafka"), on_serving=screen.serving) as services, services:
         screen.say(f"sending the events of {len(recordings)} recordings")
         lanes = _lanes(services, recordings)
         _mirror(screen, lanes, random.Random(wishes.seed))  # noqa: S311 - an order that can be had again
@@ -48,11 +48,7 @@ def play(wishes: Wishes) -> Outcome:
         cells, seconds = sum(one.cells for one in found), time.monotonic() - started
         screen.say(f"\ncompared {cells:,} cells of {len(found)} tables, {seconds:.1f} s in all")
         _tell_how_to_connect(screen, services, lanes)
-        if not wishes.keep:
-            screen.say("KEEP=1 make demo-recorded leaves the servers running.")
-        screen.say(str(outcome))
-        if wishes.keep:
-            wait_for_the_user(screen, services)
+        end(screen, outcome, services, target="demo-recorded", keep=wishes.keep)
     return outcome
 
 

@@ -18,6 +18,7 @@ from cdc.recording import Row, pairs
 from cdc.schema import Column
 from dataflows.demo_compare import Comparison
 from dataflows.demo_flow import Lane, TableProgress, total
+from runtime.embedded.server import Server
 
 PIPE_WIDTH = 120
 _LINE_EVERY_S = 1.0
@@ -32,6 +33,10 @@ class Screen:
         self.console = console or Console(highlight=False)
         if not self.console.is_terminal:
             self.console.width = PIPE_WIDTH
+
+    def serving(self, server: Server) -> None:
+        """Say that a server serves."""
+        self.say(f"  {server.name} serves")
 
     def say(self, text: str) -> None:
         """Print a line."""

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cdc.errors import ServiceFailed
+from dataflows.demo_outcome import Outcome
 from dataflows.demo_screen import Screen
 from runtime.embedded.accounts import server_account
 from runtime.embedded.postgres_programs import find_programs
@@ -61,7 +62,16 @@ def psql_command(services: EmbeddedServices, dsn: str) -> str:
     return f"PGPASSWORD=$(cat {password}) {program} {place}"
 
 
-def wait_for_the_user(screen: Screen, services: EmbeddedServices) -> None:
+def end(screen: Screen, outcome: Outcome, services: EmbeddedServices, *, target: str, keep: bool) -> None:
+    """Say how it ended, as the last line but for KEEP=1: then all stays until the user ends it. `target` is make's."""
+    if not keep:
+        screen.say(f"KEEP=1 make {target} leaves all of it running.")
+    screen.say(str(outcome))
+    if keep:
+        _wait_for_the_user(screen, services)
+
+
+def _wait_for_the_user(screen: Screen, services: EmbeddedServices) -> None:
     """Return at Ctrl+C. Raises `ServiceFailed` when a server ends by itself."""
     screen.say("running; Ctrl+C stops the servers and removes their data")
     try:

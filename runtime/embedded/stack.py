@@ -49,6 +49,7 @@ class EmbeddedServices:
     `durable=False` is for tests and demos, which end soon: see PostgresServer, and `short_lived` of KafkaServer. `ports` fixes
     the port of a service by its name. The connector brings Cassandra and Kafka with it; `before_connector` is called when
     those serve and it has not started: the place for DDL, none of which it can then miss. `keyspaces` are those it follows.
+    `on_serving` is told of each server that serves, by several threads.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class EmbeddedServices:
         topic_prefix: str = "cassandra",
         keyspaces: Sequence[str] = (),
         before_connector: Callable[[CassandraServer], None] | None = None,
+        on_serving: Callable[[Server], None] = lambda _server: None,
     ) -> None:
         self.state_dir = state_dir.absolute()
         fixed, brief = dict(ports or {}), not durable
@@ -82,6 +84,7 @@ class EmbeddedServices:
             if name in brought:
                 self.servers += (make[name](self.state_dir / name, fixed.get(name)),)
         self._before_connector = before_connector
+        self._on_serving = on_serving
         self._lock: IO[str] | None = None
 
     @property
@@ -159,13 +162,17 @@ class EmbeddedServices:
 
     def _start_together(self, servers: Sequence[Server]) -> None:
         with ThreadPoolExecutor(len(servers) or 1) as pool:
-            starts = [pool.submit(server.start) for server in servers]
+            starts = [pool.submit(self._start_one, server) for server in servers]
             try:
                 for start in starts:
                     start.result()
             except BaseException:
                 self._stop_starting(starts)
                 raise
+
+    def _start_one(self, server: Server) -> None:
+        server.start()
+        self._on_serving(server)
 
     def _stop_starting(self, starts: Sequence[Future[None]]) -> None:
         # A start that has no process yet has nothing to stop: ask again until all starts have come to their end.

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from dataflows.shop.schema import TABLES
-from tests.unit.compose.files import ROOT
+from tests.fixtures.compose import ROOT
 
 # A session that refuses what is written to `sessions`.
 _ON_A_FAKE = """

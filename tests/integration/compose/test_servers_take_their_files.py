@@ -6,7 +6,7 @@ import psycopg
 import redis
 
 from runtime.embedded.valkey import ValkeyServer
-from tests.unit.compose.files import CONFIG, lines
+from tests.fixtures.compose import CONFIG, lines
 
 
 def test_postgres_knows_every_setting_and_value(postgres_dsn: str) -> None:

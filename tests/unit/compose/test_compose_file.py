@@ -12,7 +12,7 @@ import pytest
 
 from runtime.settings import load_settings
 from runtime.stop import LAST_SECONDS
-from tests.unit.compose.files import ROOT, compose, mounts, services, unset
+from tests.fixtures.compose import ROOT, compose, mounts, services, unset
 from tests.unit.docs.test_docs import variables
 
 REQUIRED = re.compile(r"\$\{(\w+):\?([^}]+)\}")

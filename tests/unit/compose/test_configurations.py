@@ -13,7 +13,7 @@ from cdc.ddl import read_ddl
 from runtime.embedded import cassandra, connector, jars, kafka
 from runtime.embedded.java import cassandra_modules
 from runtime.settings import KafkaSettings, TombstoneSettings
-from tests.unit.compose.files import CONFIG, ROOT, lines, mounts, properties, services, yaml
+from tests.fixtures.compose import CONFIG, ROOT, lines, mounts, properties, services, yaml
 
 CASSANDRA = yaml(CONFIG / "cassandra/cassandra.yaml")
 CONNECTOR = properties(CONFIG / "debezium/connector.properties")

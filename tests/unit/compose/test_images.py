@@ -15,8 +15,8 @@ import pytest
 
 from runtime.http import LIVE, serve
 from runtime.settings import HttpSettings
+from tests.fixtures.compose import CONFIG, ROOT, mounts, services
 from tests.integration.flow.flow_metrics import free_port
-from tests.unit.compose.files import CONFIG, ROOT, mounts, services
 from tests.unit.docs.test_docs import variables
 
 WORKER = (ROOT / "Dockerfile").read_text(encoding="utf-8")

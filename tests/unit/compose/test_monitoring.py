@@ -12,7 +12,7 @@ from prometheus_client import Counter, Histogram
 
 from runtime.http import METRICS
 from runtime.metrics import create_metrics
-from tests.unit.compose.files import MONITORING, mounts, services, yaml
+from tests.fixtures.compose import MONITORING, mounts, services, yaml
 from tests.unit.runtime.test_metrics import FIXED
 
 DASHBOARD: dict[str, Any] = json.loads((MONITORING / "grafana/dashboards/cassmirror.json").read_text(encoding="utf-8"))

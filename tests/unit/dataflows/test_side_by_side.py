@@ -24,8 +24,8 @@ def shown(want: Rows, got: Rows, rows: int = 9) -> list[list[str]]:
 
 
 def test_equal_values_are_shown_as_postgres_prints_them() -> None:
-    got = {("1.5",): ["12", '{"x":1}']}
-    want = {("1.5",): ["12.0", '{"x": 1}']}
+    got: Rows = {("1.5",): ["12", '{"x":1}']}
+    want: Rows = {("1.5",): ["12.0", '{"x": 1}']}
     assert shown(want, got) == [["Cassandra", "1.5", "12", '{"x":1}'], ["PostgreSQL", "1.5", "12", '{"x":1}']]
 
 
@@ -41,5 +41,5 @@ def test_a_row_that_is_missing_has_an_empty_line() -> None:
 
 
 def test_no_more_rows_are_shown_than_wanted() -> None:
-    rows = {(str(number),): ["1", None] for number in range(5)}
+    rows: Rows = {(str(number),): ["1", None] for number in range(5)}
     assert len(shown(rows, rows, rows=2)) == 4
