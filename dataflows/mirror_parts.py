@@ -22,6 +22,7 @@ from operators.source_lane import FeedLimits
 from operators.source_topics import TopicFilter, owned_slots, slot_of
 from operators.source_watch import StoredPositions as ReadPositions
 from operators.source_watch import WatchPlan
+from runtime.admin.api import admin_pages
 from runtime.catalog import Catalog, is_wanted, open_catalog
 from runtime.checkpoints import Checkpoints
 from runtime.collector import spare_collector
@@ -203,7 +204,8 @@ def serve_pages(settings: Settings, facts: ProcessFacts, sinks: Sequence[Postgre
         is_stopping=lambda: facts.stop.requested,
         probes={"postgres": postgres},
     )
-    serve(settings.http, pages(health, metrics_page(process_metrics())))
+    metrics = process_metrics()
+    serve(settings.http, pages(health, metrics_page(metrics)) | admin_pages(health, metrics))
 
 
 def open_parts(settings: Settings, stop: Stop) -> MirrorParts:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
-from typing import Any
 
 import click
 import msgspec
@@ -12,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cdc.errors import SettingsError
+from runtime.admin.api import plain_status
 from runtime.glance import Glance, TableGlance, glance
 from runtime.settings import HttpSettings, load_settings
 
@@ -27,7 +26,7 @@ def status(ctx: click.Context, urls: tuple[str, ...], *, as_json: bool) -> None:
     found = [glance(url) for url in urls or [own_url(load_settings(needs_schema=False).http)]]
     for one in found:
         if as_json:
-            click.echo(msgspec.json.encode(_plain(one)).decode())
+            click.echo(msgspec.json.encode({"url": one.url, **plain_status(one.live, one.ready, one.tables)}).decode())
         else:
             _show(one)
     if not all(one.ready.well for one in found):
@@ -39,11 +38,6 @@ def own_url(settings: HttpSettings) -> str:
     if settings.port == 0:
         raise SettingsError("http.port: 0, so the process cannot be asked (CDC_HTTP__PORT)", hint="or name it with --url")
     return f"http://{_ANYWHERE.get(settings.host, settings.host)}:{settings.port}"
-
-
-def _plain(one: Glance) -> dict[str, Any]:
-    tables = {name: asdict(table) for name, table in one.tables.items()}
-    return {"url": one.url, "live": one.live.well, "ready": one.ready.well, "checks": one.ready.checks, "tables": tables}
 
 
 def _show(one: Glance) -> None:

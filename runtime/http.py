@@ -1,4 +1,4 @@
-"""The little web server of every process: health for probes, metrics for Prometheus."""
+"""The little web server of every process: health for probes, metrics for Prometheus, and what else it is given."""
 
 from __future__ import annotations
 
@@ -72,17 +72,18 @@ def _listening(settings: HttpSettings, served: Mapping[str, WSGIApplication]) ->
 def _routed(served: Mapping[str, WSGIApplication], environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
     page = served.get(environ["PATH_INFO"])
     if page is None:
-        return _answer(start, "404 Not Found", {"pages": sorted(served)})
+        return answer(start, "404 Not Found", {"pages": sorted(served)})
     if environ["REQUEST_METHOD"] != "GET":
-        return _answer(start, "405 Method Not Allowed", {"allowed": ["GET"]})
+        return answer(start, "405 Method Not Allowed", {"allowed": ["GET"]})
     return page(environ, start)
 
 
 def _told(ask: Callable[[], Report], _environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
     report = ask()
-    return _answer(start, "200 OK" if report.well else "503 Service Unavailable", report)
+    return answer(start, "200 OK" if report.well else "503 Service Unavailable", report)
 
 
-def _answer(start: StartResponse, status: str, content: object) -> list[bytes]:
+def answer(start: StartResponse, status: str, content: object) -> list[bytes]:
+    """Answer with JSON."""
     start(status, [("Content-Type", "application/json"), ("Cache-Control", "no-store")])
     return [msgspec.json.encode(content) + b"\n"]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from wsgiref.types import WSGIApplication
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, make_wsgi_app
+from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-_LATENCY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
+_LATENCY_SECONDS = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 _BATCH_ROWS = (1, 10, 50, 100, 500, 1_000, 2_500, 5_000, 10_000, 25_000)
 
 
@@ -106,7 +108,15 @@ class Sample:
     value: float
 
 
+def samples(metrics: Metrics) -> list[Sample]:
+    """Return what this process would expose now."""
+    return _samples(metrics.registry.collect())
+
+
 def read_samples(text: str) -> list[Sample]:
     """Return what `/metrics` of a process says."""
-    families = text_string_to_metric_families(text)
+    return _samples(text_string_to_metric_families(text))
+
+
+def _samples(families: Iterable[Metric]) -> list[Sample]:
     return [Sample(sample.name, sample.labels, sample.value) for family in families for sample in family.samples]

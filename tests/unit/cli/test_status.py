@@ -52,7 +52,7 @@ def test_a_ready_process_is_shown_with_its_tables_and_exits_0(port: int, known: 
     assert result.exit_code == 0, result.output
     assert f"http://127.0.0.1:{port}: ready" in result.output
     (row,) = (line.split() for line in result.output.splitlines() if line.startswith("shop.orders"))
-    assert row == ["shop.orders", "42", "1.2", "s", "<=", "0.25", "s", "<=", "0.25", "s", "0"]
+    assert row == ["shop.orders", "42", "1.2", "s", "<=", "0.2", "s", "<=", "0.2", "s", "0"]
 
 
 def test_a_process_that_is_not_ready_says_why_and_exits_1(port: int, known: Status) -> None:
@@ -80,8 +80,8 @@ def test_programs_get_json_a_line_for_each_process(port: int, known: Status) -> 
     assert first["tables"]["shop.orders"] == {
         "events": 42,
         "lag_seconds": 1.25,
-        "latency_p50_seconds": 0.25,
-        "latency_p99_seconds": 0.25,
+        "latency_p50_seconds": 0.2,
+        "latency_p99_seconds": 0.2,
         "dead_letters": 0,
         "halted": False,
     }

@@ -30,7 +30,7 @@ def exposed() -> str:
 def test_tables_are_put_together_from_their_metrics() -> None:
     assert tables_of(read_samples(exposed())) == {
         "shop.notes": TableGlance(dead_letters=3, halted=True),
-        "shop.orders": TableGlance(events=100, lag_seconds=1.5, latency_p50_seconds=0.05, latency_p99_seconds=10),
+        "shop.orders": TableGlance(events=100, lag_seconds=1.5, latency_p50_seconds=0.025, latency_p99_seconds=10),
     }
 
 

@@ -71,7 +71,7 @@ def test_metrics_are_served() -> None:
 
 def test_other_pages_and_methods_are_refused() -> None:
     with serving(Status()) as port:
-        assert ask_json(port, "/") == (404, {"pages": ["/health/live", "/health/ready", "/metrics"]})
+        assert ask_json(port, "/pages") == (404, {"pages": ["/health/live", "/health/ready", "/metrics"]})
         assert ask_json(port, "/metrics/")[0] == 404
         assert ask_json(port, "/health/live", "POST") == (405, {"allowed": ["GET"]})
 
