@@ -7,6 +7,8 @@ ARGS ?=
 COMPILE = $$(command -v $(BIN)/uv || command -v uv) pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header --python-version 3.11
 SEEDS = $(if $(SEED),--random-order-seed=$(SEED) --hypothesis-seed=$(SEED))
+# Each worker has servers of its own; the tests of one file stay together, as they share databases.
+PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile
 
 help: ## list the targets
 	@echo 'make TARGET [ARGS="..."]'
@@ -22,13 +24,14 @@ demo-recorded: setup ## mirror recorded events and compare: needs less memory (K
 	@$(BIN)/cassmirror demo --recorded $(ARGS)
 
 test: setup lint ## lint, then all tests but the long and the real ones (SEED=n repeats a run)
-	$(BIN)/python -m pytest -m "not long and not real" $(SEEDS) $(ARGS)
+	$(BIN)/python -m pytest -m "not long and not real" $(PARALLEL) $(SEEDS) $(ARGS)
 
 test-real: setup ## the tests on a real Cassandra with its connector, which need 2.5 GB of memory
 	$(BIN)/python -m pytest -m "real and not long" $(SEEDS) $(ARGS)
 
 test-long: setup ## all tests, the long ones included: about an hour on two free cores (SEED=n repeats a run)
-	CASSMIRROR_LONG=1 $(BIN)/python -m pytest --timeout 3600 $(SEEDS) $(ARGS)
+	CASSMIRROR_LONG=1 $(BIN)/python -m pytest -m "not real" --timeout 3600 $(PARALLEL) $(SEEDS) $(ARGS)
+	CASSMIRROR_LONG=1 $(BIN)/python -m pytest -m real --timeout 3600 $(SEEDS) $(ARGS)
 
 lint: setup ## ruff, mypy --strict, and the one way of imports
 	$(BIN)/ruff check .

@@ -199,7 +199,7 @@ class HttpSettings(_Section):
         default=8000,
         ge=0,
         le=65_535,
-        description="Port of the page at `/`, `/api`, `/health` and `/metrics`, 0: off. One that is taken costs only these pages.",
+        description="Port of the page `/`, `/api`, `/health` and `/metrics`, 0: off. One that is taken costs only these pages.",
     )
     host: str = Field(default="127.0.0.1", description="Address it listens on: loopback, for it asks for no password.")
 
