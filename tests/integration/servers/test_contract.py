@@ -59,11 +59,21 @@ def topic(bootstrap: str, name: str, partitions: int) -> Iterator[AdminClient]:
 
 def test_kafka_makes_topics_with_their_partitions_and_deletes_them(kafka_bootstrap: str, topic_prefix: str) -> None:
     with topic(kafka_bootstrap, topic_prefix, 5) as admin:
-        assert len(admin.list_topics(topic_prefix, TIMEOUT_S).topics[topic_prefix].partitions) == 5
-    deadline = time.monotonic() + TIMEOUT_S  # a broker learns of it after its controller has answered
-    while topic_prefix in admin.list_topics(timeout=TIMEOUT_S).topics:
-        assert time.monotonic() < deadline, "the topic is still there"
+        wait_for_partitions(admin, topic_prefix, 5)
+    wait_for_partitions(admin, topic_prefix, 0)
+
+
+def wait_for_partitions(admin: AdminClient, name: str, count: int) -> None:
+    """Wait until the broker knows a topic with so many partitions: it learns of it after its controller has answered."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while (found := partitions(admin, name)) != count:
+        assert time.monotonic() < deadline, f"{found} partitions"
         time.sleep(0.05)
+
+
+def partitions(admin: AdminClient, name: str) -> int:
+    known = admin.list_topics(timeout=TIMEOUT_S).topics.get(name)
+    return 0 if known is None else len(known.partitions)
 
 
 def send(bootstrap: str, name: str, values: dict[int, bytes], **settings: object) -> None:
