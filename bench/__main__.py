@@ -83,7 +83,7 @@ class Result:
 
 
 @click.command()
-@click.option("--rows", type=click.IntRange(min=10_000), default=300_000, show_default=True, help="Writes of each workload.")
+@click.option("--rows", type=click.IntRange(min=10_000), default=500_000, show_default=True, help="Writes of each workload.")
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Turns of flow and ceiling.")
 @click.option("--only", multiple=True, help="Workloads to run, by name; the ones before them run too.")
 @click.option(

@@ -115,14 +115,15 @@ def _by_columns(writes: Sequence[Write]) -> dict[Columns, list[Write]]:
     by_columns: dict[Columns, list[Write]] = defaultdict(list)
     for write in writes:
         if write.op != "d":
-            by_columns[tuple(write.values)].append(write)
+            by_columns[write.columns].append(write)
     return by_columns
 
 
 def _lines(writes: Sequence[Write], columns: Columns) -> bytes:
     lines = []
     for write in writes:
-        cells = [_text(column, write.values[column]) for column in columns]
+        values = write.values()
+        cells = [_text(column, values[column]) for column in columns]
         lines.append("\t".join([write.id, str(write.seq), *cells, str(write.ts_us)]))
     return ("\n".join(lines) + "\n").encode()
 

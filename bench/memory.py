@@ -22,7 +22,7 @@ from rich.table import Table
 from bench.broker import create_topics, fill, topic_of
 from bench.flow_settings import flow_settings
 from bench.mirror import read_offsets
-from bench.workloads import BASE_US, Workload, Write, full_row, keys
+from bench.workloads import BASE_US, Workload, Write, keys
 from runtime.embedded.stack import EmbeddedServices
 
 KEYS = 200_000
@@ -46,7 +46,7 @@ class Versions(Sequence[Write]):
         if isinstance(at, slice):
             return [self[i] for i in range(*at.indices(self._events))]
         version, number = divmod(at, len(self._keys))
-        return Write("i", *self._keys[number], BASE_US + at, full_row(number, version))
+        return Write("i", *self._keys[number], BASE_US + at, number, version)
 
 
 @click.command()

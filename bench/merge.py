@@ -92,7 +92,7 @@ def _batches(workload: Workload) -> Iterator[list[Change]]:
     changes = []
     for write in workload.writes:
         values: list[Value] = [ABSENT] * len(REGULAR)
-        for name, json_text in write.values.items():
+        for name, json_text in write.values().items():
             values[REGULAR.index(name)] = codecs[name].from_event(json.loads(json_text))
         marker = write.ts_us if write.op == "i" else None
         deletion = write.ts_us if write.op == "d" else None

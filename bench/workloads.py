@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 DDL = """
@@ -23,15 +23,25 @@ COMMAS = '{"ts_ms":1795437087284,"op":"%s","source":{"version":"3.5.0.Beta1","co
 Row = dict[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Write:
-    """One statement: `values` maps regular columns to JSON text; `op` as the connector names it."""
+    """One statement: the `columns` of a version of row `number`; `op` as the connector names it.
+
+    Its values are made when they are asked for: millions of statements are held at once.
+    """
 
     op: str
     id: str
     seq: int
     ts_us: int
-    values: Row
+    number: int
+    version: int
+    columns: tuple[str, ...] = REGULAR
+
+    def values(self) -> Row:
+        """Return the columns as JSON text."""
+        row = full_row(self.number, self.version)
+        return row if self.columns is REGULAR else {column: row[column] for column in self.columns}
 
 
 @dataclass(frozen=True)
@@ -68,17 +78,16 @@ def full_row(number: int, version: int) -> Row:
 def workloads(rows: int) -> list[Workload]:
     """Return the workloads in the order they must run: updates find the inserted rows."""
     where = keys(rows)
-    inserts = [Write("i", *key, BASE_US + n, full_row(n, 1)) for n, key in enumerate(where)]
-    full = [Write("u", *key, BASE_US + rows + n, full_row(n, 2)) for n, key in _shuffled(where, 2)]
-    partial = [Write("u", *key, BASE_US + 2 * rows + n, _only(full_row(n, 3), PARTIAL)) for n, key in _shuffled(where, 3)]
+    inserts = [Write("i", *key, BASE_US + n, n, 1) for n, key in enumerate(where)]
+    full = [Write("u", *key, BASE_US + rows + n, n, 2) for n, key in _shuffled(where, 2)]
+    partial = [Write("u", *key, BASE_US + 2 * rows + n, n, 3, PARTIAL) for n, key in _shuffled(where, 3)]
     mix = list(_mix(where, rows))
-    copied = [Write("i", *key, BASE_US + n, full_row(n, 1)) for n, key in enumerate(where)]
     return [
         Workload("inserts", "orders", inserts),
         Workload("full updates", "orders", full),
         Workload("partial updates", "orders", partial),
         Workload("mix with deletes", "orders", mix),
-        Workload("inserts, RF=3 copies", "copies", copied, copies=3),
+        Workload("inserts, RF=3 copies", "copies", inserts, copies=3),
     ]
 
 
@@ -96,11 +105,12 @@ def _record(workload: Workload, number: int, copy: int) -> tuple[bytes, bytes]:
     write = workload.writes[number]
     key = f'{{"id":"{write.id}","seq":{write.seq}}}'
     cells = [f'"id":{_cell(chr(34) + write.id + chr(34))}', f'"seq":{_cell(str(write.seq))}']
+    values = write.values()
     for column in REGULAR:
         if write.op == "d":
             cells.append(f'"{column}":{{"value":null,"deletion_ts":{write.ts_us},"set":true}}')
         else:
-            cells.append(f'"{column}":{_cell(write.values[column]) if column in write.values else "null"}')
+            cells.append(f'"{column}":{_cell(values[column]) if column in values else "null"}')
     ts = write.ts_us
     value = COMMAS % (write.op, ts // 1000, ts, ts, copy, number * 300, workload.table, ",".join(cells))
     return key.encode(), value.encode()
@@ -116,15 +126,11 @@ def _mix(where: Sequence[tuple[str, int]], rows: int) -> Iterator[Write]:
     for n, key in _shuffled(where, 4):
         ts, kind = BASE_US + 3 * rows + n, rnd.random()
         if kind < 0.1:
-            yield Write("d", *key, ts, {})
+            yield Write("d", *key, ts, n, 4, ())
         elif kind < 0.55:
-            yield Write("i", *key, ts, full_row(n, 4))
+            yield Write("i", *key, ts, n, 4)
         else:
-            yield Write("u", *key, ts, _only(full_row(n, 4), PARTIAL))
-
-
-def _only(row: Row, columns: Iterable[str]) -> Row:
-    return {column: row[column] for column in columns}
+            yield Write("u", *key, ts, n, 4, PARTIAL)
 
 
 def _shuffled(where: Sequence[tuple[str, int]], seed: int) -> list[tuple[int, tuple[str, int]]]:
