@@ -20,7 +20,6 @@ from cdc.event import ABSENT, Batch, Change, Reading, Record, RowState, Value
 from cdc.fingerprint import Fingerprints
 from cdc.reader import Event, TableReader
 from cdc.types.registry import codec_for
-from operators.attempt import attempt
 from operators.copies import Copies
 from operators.dedupe import Dedupe
 from operators.deserialize import Deserialize
@@ -129,7 +128,6 @@ def parts(records: list[Record]) -> dict[str, Callable[[], object]]:
         "interpret": lambda: [reader.rules[envelope.op](envelope) for envelope in envelopes],
         "of it, the row by generated code": lambda: [plain(e.after, e.source.ts_us, e.source.ts_us) for e in envelopes],
         "the row by a loop, for comparison": lambda: [loop(envelope) for envelope in envelopes],
-        "attempt (the frame of a stage)": lambda: drain(attempt("s", lambda item: item, records, [], lambda item: (item, ""))),
     }
 
 

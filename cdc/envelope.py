@@ -106,15 +106,17 @@ class EnvelopeDecoder:
         self._annotations |= dict.fromkeys(sorted(table.dropped_columns - self._annotations.keys()), Cell[Any] | None)
         self._annotations |= {RANGE_START: RangeBound | None, RANGE_END: RangeBound | None}
         self.attributes = _attributes(self._annotations)
+        self.parse: Callable[[Any], Envelope[Any]]
+        """What `decode` does, raising whatever is raised."""
         if all(map(_is_plain, self._annotations)):
-            self._decode = _decoder(self._after({attribute: name for name, attribute in self.attributes.items()}))
+            self.parse = _decoder(self._after({attribute: name for name, attribute in self.attributes.items()}))
         else:
-            self._decode = self._translating_decoder()
+            self.parse = self._translating_decoder()
 
     def decode(self, payload: bytes) -> Envelope[Any]:
-        """Return the envelope. Raises the `BadRecord` that says what is wrong with it."""
+        """Return the envelope, as `parse` does. Raises the `BadRecord` that says what is wrong with it."""
         try:
-            return self._decode(payload)
+            return self.parse(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._problem(payload, error) from error
 

@@ -36,7 +36,9 @@ class Interpreter:
         self._partition = PartitionKeyReader(table.partition_key, attributes, codec_of)
         self._clustering = [ColumnReader(c.name, attributes[c.name], codec_of(c.type).key_from_event) for c in table.clustering]
         self._from_bound = {c.name: codec_of(c.type).from_bound for c in table.clustering}
-        self._regular = [ColumnReader(c.name, attributes[c.name], _to_text(c, codec_of)) for c in table.regular]
+        self._regular = [
+            ColumnReader(c.name, attributes[c.name], _to_text(c, codec_of), c.type.is_multicell) for c in table.regular
+        ]
         self._own = [attributes[c.name] for c in (*table.clustering, *table.regular)]
         self._single = [attributes[c.name] for c in table.regular if not c.type.is_multicell]
         self._dropped = [attributes[name] for name in attributes if name in table.dropped_columns]

@@ -18,11 +18,12 @@ Text = TypeVar("Text", str, str | None)
 
 @dataclass(frozen=True, slots=True)
 class ColumnReader(Generic[Text]):
-    """One column: the field of `after` that holds its cell, and the way from its wire value to text."""
+    """One column: the field of `after` that holds its cell, and the way from its wire value to text; `gives_null`: or to None."""
 
     name: str
     attribute: str
     to_text: Callable[[Any], Text]
+    gives_null: bool = False
 
     def text(self, value: Any) -> Text:
         """Return the text of a wire value. Raises `BadRecord` that names the column."""

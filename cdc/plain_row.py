@@ -41,21 +41,24 @@ def _source(partition: PartitionKeyReader, clustering: Keys, regular: Cells, dro
     for attribute in (column.attribute for column in clustering):
         yield f"        key_{attribute} = after.{attribute}"
         yield f"        if key_{attribute} is None or key_{attribute}.value is None: return None"
-    for attribute in (column.attribute for column in regular):
-        yield from _cell(attribute)
+    for column in regular:
+        yield from _cell(column)
     values = ", ".join(column.attribute for column in regular)
     unused = ", ".join(["None"] * 4)  # stamps, expires, marker_expires, deletion
     yield f"        return RowState({_key(partition, clustering)}, write_ts, [{values}], marker, {unused}, is_whole)"
     yield "    except BadRecord: return None"
 
 
-def _cell(attribute: str) -> Iterator[str]:
+def _cell(column: ColumnReader[str | None]) -> Iterator[str]:
+    attribute = column.attribute
     yield f"        cell = after.{attribute}"
     yield f"        if cell is None: {attribute} = ABSENT; is_whole = False"
     yield "        elif cell.deletion_ts is None:"
     yield f"            {attribute} = cell.value"
-    yield f"            if {attribute} is not None: {attribute} = text_{attribute}({attribute})"
     yield f"            if {attribute} is None: is_whole = False"
+    yield f"            else: {attribute} = text_{attribute}({attribute})"
+    if column.gives_null:
+        yield f"            if {attribute} is None: is_whole = False"
     yield "        else: return None"
 
 

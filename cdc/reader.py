@@ -25,6 +25,7 @@ class TableReader:
         self.table = table
         self.full_name = table.full_name
         self.decode = decoder.decode
+        self.parse = decoder.parse
         self.interpret = Interpreter(table, decoder.attributes, codec_of)
         self.rules = self.interpret.rules
         static = {column.name for column in table.static}

@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeVar
+from typing import Final
 
 from cdc.errors import BadRecord, InfrastructureError
 from cdc.event import Record, Rejected
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
 BUG: Final = "Bug"
-"""The error type of what should never happen: counted apart, and worth a report."""
+"""The error type of what should never happen: counted apart, and worth a report. It costs its own record, not the others."""
 
 
-def attempt(
-    stage: str,
-    step: Callable[[Item], Result | None],
-    items: Iterable[Item],
-    rejected: list[Rejected],
-    origin: Callable[[Item], tuple[Record, str]],
-) -> Iterator[Result]:
-    """Yield what a step makes of each item, without None; what fails is appended to `rejected`.
+def refusal(stage: str, error: Exception, record: Record, table: str) -> Rejected:
+    """Return why a stage could not do its part of a record.
 
-    `origin` gives an item's record and table. Raises `InfrastructureError` where a step needs a server and gives up.
+    Raises an `InfrastructureError` again: a server that fails is never a reason for a dead letter.
     """
-    for item in items:
-        try:
-            if (result := step(item)) is not None:
-                yield result
-        except BadRecord as error:
-            rejected.append(_rejected(stage, type(error).__name__, str(error), *origin(item)))
-        except InfrastructureError:
-            raise  # a server that fails is never a reason for a dead letter
-        except Exception:  # noqa: BLE001 - a bug costs its own record, not the others
-            rejected.append(_rejected(stage, BUG, traceback.format_exc(), *origin(item)))
-
-
-def _rejected(stage: str, error_type: str, message: str, record: Record, table: str) -> Rejected:
-    return Rejected(stage, error_type, message, record, table)
+    if isinstance(error, InfrastructureError):
+        raise error
+    if isinstance(error, BadRecord):
+        return Rejected(stage, type(error).__name__, str(error), record, table)
+    return Rejected(stage, BUG, "".join(traceback.format_exception(error)), record, table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from cdc.envelope import payload_of
@@ -12,7 +12,7 @@ from cdc.key_columns import CodecOf
 from cdc.reader import Event, TableReader
 from cdc.schema import Schema, Table
 from cdc.types.registry import codec_for
-from operators.attempt import attempt
+from operators.attempt import refusal
 
 STAGE: Final = "deserialize"
 
@@ -46,8 +46,7 @@ class Deserialize:
     def __call__(self, batch: Batch[Record]) -> Reading[Event]:
         """Decode one poll, as its events are asked for. Idempotent."""
         self._use(self._current())
-        poll = _Poll(self, batch)
-        events = attempt(STAGE, poll.event, batch.items, batch.rejected, self._origin)
+        events = _Poll(self, batch).events(batch.items)
         return Reading(batch.slot, events, batch.positions, batch.rejected, batch.skipped)
 
     def topic(self, name: str) -> _Topic:
@@ -70,9 +69,6 @@ class Deserialize:
         topics: dict[str, _Topic] = {}
         self._read = tables, topics  # in one, as workers share this stage
         self.schema = schema
-
-    def _origin(self, record: Record) -> tuple[Record, str]:
-        return record, self.topic(record.topic).table
 
 
 class _Topic:
@@ -101,17 +97,42 @@ class _Poll:
 
     def __init__(self, stage: Deserialize, batch: Batch[Record]) -> None:
         self._stage = stage
+        self._rejected = batch.rejected
         self._skipped = batch.skipped
         self._schema = stage.schema
         self._needs: set[str] = set()
 
-    def event(self, record: Record) -> Event | None:
-        """Return the event of a record, None where there is none in it. Raises `BadRecord`."""
+    def events(self, records: Iterable[Record]) -> Iterator[Event]:
+        """Yield what the records say: nearly each is read as the one before it, and what cannot be is looked at carefully."""
+        event: Event | None
+        topic = None
+        for record in records:
+            try:
+                if record.topic is not topic:  # the same object in a run of one partition
+                    topic, reader = record.topic, self._stage.topic(record.topic).reader
+                event = read = Event(record, reader, reader.parse(record.value))
+                if reader.has_ignored:
+                    self._count_ignored(read)
+            except Exception:  # noqa: BLE001 - whatever it is, it is met again
+                topic = None  # the schema may be another one afterwards
+                event = self._carefully(record)
+            if event is not None:
+                yield event
+
+    def _carefully(self, record: Record) -> Event | None:
+        """Return the event of a record, None where there is none in it or it is refused."""
+        try:
+            return self._event(record)
+        except Exception as error:  # noqa: BLE001 - a bug costs its own record, not the others
+            self._rejected.append(refusal(STAGE, error, record, self._stage.topic(record.topic).table))
+            return None
+
+    def _event(self, record: Record) -> Event | None:
         try:
             return self._decode(record)
         except BadRecord as problem:
             if isinstance(problem, UnknownTable | UnknownColumn) and self._has_learnt(f"{record.topic}: {problem.message}"):
-                return self.event(record)
+                return self._event(record)
             self._stage.refused(record)
             raise
 
@@ -129,7 +150,10 @@ class _Poll:
             self._skipped[topic.table, Skip.COMPACTION_MARKER] += 1
             return None
         reader = topic.reader
-        envelope = reader.decode(payload_of(record.value or b""))
-        if reader.has_ignored:
-            self._skipped.update((topic.table, reason) for reason in reader.ignored_cells(envelope))
-        return Event(record, reader, envelope)
+        event = Event(record, reader, reader.decode(payload_of(record.value or b"")))
+        self._count_ignored(event)
+        return event
+
+    def _count_ignored(self, event: Event) -> None:
+        reader = event.reader
+        self._skipped.update((reader.full_name, reason) for reason in reader.ignored_cells(event.envelope))

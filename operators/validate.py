@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from cdc.errors import UnexpectedEnvelope, UnknownOperation, ValueOutOfRange
-from cdc.event import Reading, Record
+from cdc.errors import BadRecord, UnexpectedEnvelope, UnknownOperation, ValueOutOfRange
+from cdc.event import Reading, Rejected
 from cdc.reader import Event
-from operators.attempt import attempt
+from operators.attempt import refusal
 
 STAGE: Final = "validate"
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
@@ -15,22 +16,23 @@ _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 
 def validate(batch: Reading[Event]) -> Reading[Event]:
     """Check the table, the op and the write timestamp of each event; its columns the decoder has checked."""
-    events = attempt(STAGE, _checked, batch.items, batch.rejected, origin)
-    return Reading(batch.slot, events, batch.positions, batch.rejected, batch.skipped)
+    return Reading(batch.slot, _valid(batch.items, batch.rejected), batch.positions, batch.rejected, batch.skipped)
 
 
-def _checked(event: Event) -> Event:
-    envelope, reader = event.envelope, event.reader
-    source, table = envelope.source, reader.table
-    if source.table != table.name or source.keyspace != table.keyspace:
-        raise UnexpectedEnvelope(f"an event of {source.keyspace}.{source.table} in the topic of {table.full_name}")
-    if not _LOWEST <= source.ts_us <= _HIGHEST:
-        raise ValueOutOfRange(f"the write timestamp {source.ts_us} does not fit in 64 bits")
-    if envelope.op not in reader.rules:
-        raise UnknownOperation(f"the op {envelope.op!r} is none of {', '.join(reader.rules)}")
-    return event
+def _valid(events: Iterable[Event], rejected: list[Rejected]) -> Iterator[Event]:
+    for event in events:
+        envelope, reader = event.envelope, event.reader
+        source, table = envelope.source, reader.table
+        if source.table != table.name or source.keyspace != table.keyspace:
+            problem = f"an event of {source.keyspace}.{source.table} in the topic of {table.full_name}"
+            rejected.append(_refused(event, UnexpectedEnvelope(problem)))
+        elif not _LOWEST <= source.ts_us <= _HIGHEST:
+            rejected.append(_refused(event, ValueOutOfRange(f"the write timestamp {source.ts_us} does not fit in 64 bits")))
+        elif envelope.op not in reader.rules:
+            rejected.append(_refused(event, UnknownOperation(f"the op {envelope.op!r} is none of {', '.join(reader.rules)}")))
+        else:
+            yield event
 
 
-def origin(event: Event) -> tuple[Record, str]:
-    """Return an event's record and table."""
-    return event.record, event.reader.full_name
+def _refused(event: Event, problem: BadRecord) -> Rejected:
+    return refusal(STAGE, problem, event.record, event.reader.full_name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -94,9 +95,16 @@ def _timestamp_text(value: int) -> str:
     if not _FIRST_MS <= value < _END_MS:
         raise ValueOutOfRange(f"the timestamp {value} ms lies outside 4714-11-24 BC to 294276-12-31")
     minute, ms = divmod(value, 60_000)
-    days, minute = divmod(minute, 1_440)
+    begin, era = _minute_text(minute)
+    return f"{begin}{_TWO_DIGITS[ms // 1_000]}.{_THREE_DIGITS[ms % 1_000]}+00{era}"
+
+
+@lru_cache(maxsize=16_384)  # eleven days: most instants are of late
+def _minute_text(minutes: int) -> tuple[str, str]:
+    """Return an instant as PostgreSQL reads it up to its seconds, and the era that stands behind it (empty or ` BC`)."""
+    days, minute = divmod(minutes, 1_440)
     day, era = postgres_date(days)
-    return f"{day} {_MINUTES[minute]}{_TWO_DIGITS[ms // 1_000]}.{_THREE_DIGITS[ms % 1_000]}+00{era}"
+    return f"{day} {_MINUTES[minute]}", era
 
 
 def _clock(ms_of_day: int) -> str:

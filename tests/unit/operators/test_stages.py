@@ -9,7 +9,7 @@ import pytest
 from cdc.errors import CassandraUnavailable
 from cdc.event import Batch, Position, Record, RowState, Skip
 from cdc.schema import Schema
-from operators.attempt import BUG, attempt
+from operators.attempt import BUG
 from operators.deserialize import Deserialize
 from operators.map_types import map_types
 from operators.validate import validate
@@ -196,21 +196,50 @@ def test_the_schema_is_asked_for_once_a_poll() -> None:
         assert catalog.asked == asked
 
 
-def test_a_bug_costs_one_record_and_keeps_its_traceback() -> None:
-    def step(item: int) -> int:
-        return 10 // item
-
-    rejected: list[Any] = []
-    assert list(attempt("some_stage", step, [1, 0, 2], rejected, lambda item: (good(item), "shop.t"))) == [10, 5]
-    (letter,) = rejected
-    assert (letter.stage, letter.error_type, letter.table, letter.record) == ("some_stage", BUG, "shop.t", good(0))
+@pytest.mark.parametrize("stage", ["deserialize", "map_types"])
+def test_a_bug_costs_one_record_and_keeps_its_traceback(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    deserialize = Deserialize(SCHEMA, "cdc")
+    reader = deserialize.topic("cdc.shop.t").reader
+    bug = BuggyRule(reader.rules["i"]) if stage == "map_types" else BuggyDecoder(reader.decode)
+    if stage == "map_types":
+        monkeypatch.setitem(reader.rules, "i", bug)
+    else:
+        monkeypatch.setattr(reader, "parse", bug)
+        monkeypatch.setattr(reader, "decode", bug)
+    got = run(good(1), good(0), good(2), deserialize=deserialize)
+    (letter,) = got.rejected
+    assert (letter.stage, letter.error_type, letter.table, letter.record) == (stage, BUG, "shop.t", good(0))
     assert "ZeroDivisionError" in letter.message
-    assert "in step" in letter.message
+    assert "in divided" in letter.message
+    assert [change.what.key for change in got.items] == [("1",), ("2",)]
 
 
-def test_a_stage_leaves_the_end_of_the_process_alone() -> None:
-    def step(item: int) -> int:
+class Buggy:
+    """Does what it should, but for the key 0."""
+
+    def __init__(self, right: Any) -> None:
+        self.right = right
+
+    def divided(self, got: Any, key: int) -> Any:
+        return got if 1 // key >= 0 else None
+
+
+class BuggyDecoder(Buggy):
+    def __call__(self, payload: bytes) -> Any:
+        envelope = self.right(payload)
+        return self.divided(envelope, envelope.after.c0.value)
+
+
+class BuggyRule(Buggy):
+    def __call__(self, envelope: Any) -> Any:
+        return self.divided(self.right(envelope), envelope.after.c0.value)
+
+
+def test_a_stage_leaves_the_end_of_the_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_envelope: Any) -> Any:
         raise KeyboardInterrupt
 
+    deserialize = Deserialize(SCHEMA, "cdc")
+    monkeypatch.setitem(deserialize.topic("cdc.shop.t").reader.rules, "i", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        list(attempt("some_stage", step, [1], [], lambda item: (good(item), "")))
+        run(good(1), deserialize=deserialize)
