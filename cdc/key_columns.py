@@ -18,7 +18,7 @@ Text = TypeVar("Text", str, str | None)
 
 @dataclass(frozen=True, slots=True)
 class ColumnReader(Generic[Text]):
-    """One column: the field of `after` that holds its cell, and the way from its wire value to text; `gives_null`: or to None."""
+    """One column: the field of `after` that holds its cell, and the way from its wire value to text (None if `gives_null`)."""
 
     name: str
     attribute: str
