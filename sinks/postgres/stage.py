@@ -86,7 +86,8 @@ def _simple_lines(touched: Touched, states: list[RowState], group: int) -> list[
     else:
         rows = [(*state.key, *[value for value in state.values if value is not ABSENT]) for state in states]  # type: ignore[arg-type]
     return [
-        f"{text}\t{state.write_ts}\t{NULL if state.marker is None else state.marker}\t{group}"
+        f"{text}\t{(written := str(state.write_ts))}\t"
+        f"{written if state.marker == state.write_ts else NULL if state.marker is None else state.marker}\t{group}"
         for text, state in zip(_texts(rows), states, strict=True)
     ]
 
