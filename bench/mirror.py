@@ -45,16 +45,17 @@ def run_flow(settings: Mapping[str, str], directory: Path, dsn: str, topic: str,
     with log.open("ab") as out:
         process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=out, stderr=out)
     usage = Usage(process.pid)
-    seen: list[Seen] = []
+    seen = [Seen(time.perf_counter(), 0, usage.cpu_seconds())]
     with psycopg.connect(dsn, autocommit=True) as connection:
         while process.poll() is None:
             usage.look()
             reached = read_offsets(connection, topic)
-            if reached > (seen[-1].records if seen else 0):
+            if reached > seen[-1].records:
                 seen.append(Seen(time.perf_counter(), reached, usage.cpu_seconds()))
             time.sleep(POLL_SECONDS)
-    if process.wait() or not seen or seen[-1].records != records:
-        raise RuntimeError(f"the flow ended with {process.returncode} at {seen[-1:]} of {records} records: see {log}")
+        reached = read_offsets(connection, topic)
+    if process.wait() or reached != records:
+        raise RuntimeError(f"the flow ended with {process.returncode} at {reached} of {records} records: see {log}")
     middle = [moment for moment in seen if MIDDLE[0] * records <= moment.records <= MIDDLE[1] * records]
     if len(middle) < 2:
         raise RuntimeError(f"{records} records are drained too fast to be timed")
