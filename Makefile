@@ -29,7 +29,7 @@ test: setup lint ## lint, then all tests but the long and the real ones (SEED=n 
 test-real: setup ## the tests on a real Cassandra with its connector, which need 2.5 GB of memory
 	$(BIN)/python -m pytest -m "real and not long" $(SEEDS) $(ARGS)
 
-test-long: setup ## all tests, the long ones included: about an hour on two free cores (SEED=n repeats a run)
+test-long: setup ## all tests, the long ones included: about 20 minutes on two free cores (SEED=n repeats a run)
 	CASSMIRROR_LONG=1 $(BIN)/python -m pytest -m "not real" --timeout 3600 $(PARALLEL) $(SEEDS) $(ARGS)
 	CASSMIRROR_LONG=1 $(BIN)/python -m pytest -m real --timeout 3600 $(SEEDS) $(ARGS)
 

@@ -94,6 +94,7 @@ def _with_servers(wishes: Wishes, screen: LiveScreen, mirror: LiveMirror) -> Out
     outcome = Outcome(sum(one.differing_cells for one in found), dead_letters, compared_nothing=not cells)
     screen.step(f"compared {cells:,} cells of {len(found)} tables")
     screen.say(f"connect: {psql_command(services, mirror.dsn)}")
+    screen.say(f"how the mirror is: {mirror.url}/ shows it, and `cassmirror status --url {mirror.url}`")
     screen.say(f"write more: cassmirror load --contact-points {services.cassandra.contact_point}")
     end(screen, outcome, services, target="demo", keep=wishes.keep)
     return outcome

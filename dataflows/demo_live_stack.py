@@ -61,6 +61,11 @@ class LiveMirror:
         """What the process prints."""
         return self.directory / "mirror.log"
 
+    @property
+    def url(self) -> str:
+        """Where the process answers for its health."""
+        return f"http://{ports.LOOPBACK}:{self.port}"
+
     def argv(self) -> list[str]:
         """Return the command that mirrors."""
         return run_command(self.directory / "recovery")
@@ -90,7 +95,7 @@ class LiveMirror:
 
     def glance(self) -> Glance:
         """Ask the process how it is."""
-        return glance(f"http://{ports.LOOPBACK}:{self.port}")
+        return glance(self.url)
 
     def wait_until_ready(self) -> None:
         """Wait until it reads. Raises `ServiceFailed` when it ends, or takes too long."""
