@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from cassandra import DriverException, OperationTimedOut
+from cassandra import DriverException, OperationTimedOut, ProtocolVersion
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
 from cassandra.policies import ConstantReconnectionPolicy, DCAwareRoundRobinPolicy
@@ -66,6 +66,7 @@ def open_cluster(settings: CassandraSettings) -> Cluster:
     return Cluster(
         [host_and_port(name, NATIVE_PORT) for name in settings.contact_points],
         auth_provider=auth if settings.username else None,
+        protocol_version=ProtocolVersion.V5,  # from Cassandra 4.0 on; left to itself, the driver tries newer ones and warns
         ssl_context=tls_context(settings.tls_ca_file) if settings.tls or settings.tls_ca_file else None,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         connect_timeout=timeout,
