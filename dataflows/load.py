@@ -44,12 +44,17 @@ def load(
     keyspace: str,
     create: bool,
 ) -> None:
-    """Write to Cassandra: inserts, updates, TTLs, batches and deletes of every shape, until Ctrl+C unless told otherwise."""
+    """Write to Cassandra: inserts, updates, TTLs, batches and deletes of every shape, until Ctrl+C unless told otherwise.
+
+    Where it had to make tables it ends without writing: a connector that runs would miss it.
+    """
     settings = load_cassandra_settings(contact_points)
     counts: Counter[str] = Counter()
     with StatementWriter(settings) as writer:
-        if create:
-            _create(writer, keyspace)
+        if create and (made := _create(writer, keyspace)):
+            click.echo(f"made {made} tables in {keyspace}, wrote nothing: a connector that runs does not know them", err=True)
+            click.echo("start it again, if there is one, then run this once more", err=True)
+            return
         started = time.monotonic()
         with suppress(KeyboardInterrupt):
             due = paced(islice(statements(seed, keys, keyspace), most), rate, duration)
@@ -60,17 +65,14 @@ def load(
     _tell(counts, time.monotonic() - started)
 
 
-def _create(writer: StatementWriter, keyspace: str) -> None:
-    """Make what is missing, and say what that means for a connector."""
+def _create(writer: StatementWriter, keyspace: str) -> int:
+    """Make what is missing; return how many tables that were."""
     writer.execute(create_keyspace(keyspace))
     there = writer.execute("SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s", [keyspace])
     missing = set(TABLES) - {row["table_name"] for row in there}
     for statement in ddl(keyspace) if missing else ():
         writer.execute(statement)
-    if missing:
-        click.echo(
-            f"made {len(missing)} tables in {keyspace}; a connector that runs misses what follows: start it again", err=True
-        )
+    return len(missing)
 
 
 def _with_progress(due: Iterator[Statement], counts: Counter[str]) -> Iterator[Statement]:
