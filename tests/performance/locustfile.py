@@ -1,6 +1,6 @@
 """Locust writes the statements of the demo's workload to Cassandra: `locust -f THIS_FILE --host HOST[:PORT]`.
 
-Without a host CDC_CASSANDRA__CONTACT_POINTS says where. The tables are there already (`cassmirror load --statements 1`).
+Without a host CDC_CASSANDRA__CONTACT_POINTS says where. The tables are there already: `cassmirror load` makes them.
 """
 
 from __future__ import annotations
