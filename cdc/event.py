@@ -141,8 +141,9 @@ class Batch(msgspec.Struct, Generic[Item]):
 class Reading(msgspec.Struct, Generic[Item]):
     """A batch whose items are made as they are asked for, and once: one after the other passes all stages of decoding.
 
-    Made stage by stage, a batch is larger than the processor's cache, and every stage fetches it from memory again (half of
-    the time of decoding, `bench/decode.py`). `rejected` and `skipped` are whole when `items` has ended.
+    Made stage by stage, a batch may be larger than the processor's cache, and every stage fetches it from memory again: what
+    that costs is in docs/decisions/copies-are-found-where-they-are-read.md. `rejected` and `skipped` are whole when `items` has
+    ended.
     """
 
     slot: int

@@ -67,7 +67,7 @@ class Fingerprints:
         return self._learn(payload)
 
     def of_all(self, payloads: Sequence[bytes]) -> list[bytes]:
-        """Return the same for each of many events: for two thirds of the price where all have the layout learnt last."""
+        """Return the same for each of many events: for less where all have the layout learnt last (`bench/decode.py`)."""
         return self._of_alike(payloads) or list(map(self, payloads))
 
     def _of_alike(self, payloads: Sequence[bytes]) -> list[bytes] | None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cdc.errors import SettingsError
-from runtime.admin.api import plain_status
+from runtime.admin.api import status_of
 from runtime.glance import Glance, TableGlance, glance
 from runtime.settings import HttpSettings, load_settings
 
@@ -26,7 +26,8 @@ def status(ctx: click.Context, urls: tuple[str, ...], *, as_json: bool) -> None:
     found = [glance(url) for url in urls or [own_url(load_settings(needs_schema=False).http)]]
     for one in found:
         if as_json:
-            click.echo(msgspec.json.encode({"url": one.url, **plain_status(one.live, one.ready, one.tables)}).decode())
+            said = msgspec.structs.asdict(status_of(one.live, one.ready, one.tables))
+            click.echo(msgspec.json.encode({"url": one.url, **said}).decode())
         else:
             _show(one)
     if not all(one.ready.well for one in found):

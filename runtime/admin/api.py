@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from functools import cache, partial
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import msgspec
 
 from runtime.glance import TableGlance, tables_of
 from runtime.health import Health, Report
@@ -22,19 +23,27 @@ _HEADERS: Final = [
 ]
 
 
+class ProcessStatus(msgspec.Struct, frozen=True):
+    """What `/api/status` answers; in JSON a quantile beyond the last bucket is null."""
+
+    live: bool
+    ready: bool
+    checks: dict[str, str]
+    tables: dict[str, TableGlance]
+
+
 def admin_pages(health: Health, metrics: Metrics) -> dict[str, WSGIApplication]:
     """Return what a process serves to operators, by path."""
     return {PAGE: _page, STATUS: partial(_status, health, metrics)}
 
 
-def plain_status(live: Report, ready: Report, tables: dict[str, TableGlance]) -> dict[str, Any]:
-    """Return the status of a process as JSON holds it; a quantile beyond the last bucket is null."""
-    by_name = {name: asdict(table) for name, table in tables.items()}
-    return {"live": live.well, "ready": ready.well, "checks": ready.checks, "tables": by_name}
+def status_of(live: Report, ready: Report, tables: dict[str, TableGlance]) -> ProcessStatus:
+    """Return the status of a process."""
+    return ProcessStatus(live.well, ready.well, ready.checks, tables)
 
 
 def _status(health: Health, metrics: Metrics, _environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-    return answer(start, "200 OK", plain_status(health.live(), health.ready(), tables_of(samples(metrics))))
+    return answer(start, "200 OK", status_of(health.live(), health.ready(), tables_of(samples(metrics))))
 
 
 def _page(_environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
