@@ -67,6 +67,22 @@ class RowState(msgspec.Struct, gc=False):
     is_whole: bool = False
 
 
+class PlainRow(msgspec.Struct, frozen=True, gc=False):
+    """The state of a row of which an event says nothing but values: no tombstone, no expiry, no deletion.
+
+    Nearly every event is like that, so its text is made once, as it is staged (`cdc.native`), and looked into only where rows
+    meet. `line` is COPY text: the key columns, the values of the `touched` columns (positions in `Table.regular`, ascending; the
+    same object for all rows of a form), write timestamp and marker, a tab behind each. `key` is its beginning, without the last
+    tab. Timestamps are microseconds.
+    """
+
+    key: bytes
+    line: bytes
+    touched: tuple[int, ...]
+    write_ts: int
+    marker: int | None
+
+
 class Bound(msgspec.Struct, frozen=True, gc=False):
     """One end of a clustering range: a prefix of the clustering columns as Cassandra bytes; empty is open."""
 
@@ -88,7 +104,7 @@ class Change(msgspec.Struct, gc=False):
     """One applied unit: what a record says of a table, and the record, kept for the dead letters."""
 
     table: Table
-    what: RowState | RangeDeletion
+    what: RowState | PlainRow | RangeDeletion
     record: Record
 
 

@@ -1,0 +1,19 @@
+"""The parts that are written in C: what is done once for each record of a poll. Built with the project, called by ctypes.
+
+The interpreter is not needed for bytes that nobody looks at: three of four records are copies, and nearly all others are rows
+whose text goes to PostgreSQL as it came. Each function takes a whole poll, and holds no Python object. Reasons and
+measurements: docs/decisions/native-code.md.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from importlib.util import find_spec
+
+
+def library(module: str) -> ctypes.CDLL:
+    """Return the shared library that is built as `module`. Raises ImportError where it is not."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ImportError(f"{module} is not built: run `make setup`, or install the project anew, with a C compiler at hand")
+    return ctypes.CDLL(spec.origin)
