@@ -26,6 +26,9 @@ class Absent(enum.Enum):
 
 
 ABSENT: Final = Absent.ABSENT
+UNKNOWN: Final = bytes(16)
+"""The fingerprint of an event that has none: it equals nothing, itself included."""
+
 Value: TypeAlias = str | Absent | None
 Key: TypeAlias = tuple[str, ...]
 Item = TypeVar("Item")
@@ -34,7 +37,7 @@ Item = TypeVar("Item")
 class Record(msgspec.Struct, frozen=True, gc=False):
     """One Kafka record, bytes untouched. `timestamp_ms` is Kafka's (-1: none).
 
-    `fingerprint` is equal for replica copies of one mutation's event, empty where it is not known.
+    `fingerprint` is equal for replica copies of one mutation's event.
     """
 
     topic: str
@@ -43,7 +46,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    fingerprint: bytes = b""
+    fingerprint: bytes = UNKNOWN
 
 
 class RowState(msgspec.Struct, gc=False):
@@ -71,9 +74,9 @@ class PlainRow(msgspec.Struct, frozen=True, gc=False):
     """The state of a row of which an event says nothing but values: no tombstone, no expiry, no deletion.
 
     Nearly every event is like that, so its text is made once, as it is staged (`cdc.native`), and looked into only where rows
-    meet. `line` is COPY text: the key columns, the values of the `touched` columns (positions in `Table.regular`, ascending; the
-    same object for all rows of a form), write timestamp and marker, a tab behind each. `key` is its beginning, without the last
-    tab. Timestamps are microseconds.
+    meet. `line` is COPY text: the key columns, the values of the `touched` columns, write timestamp and marker, a tab behind
+    each. `key` is its beginning, without the last tab. `touched` are positions in `Table.regular`, ascending, for all rows of a
+    form in one object. Timestamps are microseconds.
     """
 
     key: bytes

@@ -206,8 +206,9 @@ class Watch:
 
     def _count_letters(self) -> None:
         self._assign()
-        for message in self._letters.poll(_LETTERS_AT_ONCE).messages:
-            letter = json.loads(message.value() or b"{}")
+        polled = self._letters.poll(_LETTERS_AT_ONCE)
+        for record in (record for run in polled.runs for record in run.records()):
+            letter = json.loads(record.value or b"{}")
             self._of(table_of(letter["source_topic"])).dead_letters += 1
             self._lane.reasons[letter["error_type"]] += 1
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from cdc.envelope import payload_of
-from cdc.fingerprint import UNKNOWN, Fingerprints
+from cdc.event import UNKNOWN
 
 IN_FLIGHT: Final = 1 << 15  # more than wait between the source and dedupe
 Known = tuple[Iterable[bytes], Iterable[bytes]]  # dicts or sets: others are walked through
@@ -24,13 +23,11 @@ class Copies:
 
     def __init__(self, known: Callable[[int], Known] = lambda _slot: ((), ())) -> None:
         self.known = known
-        self._fingerprints: dict[str, Fingerprints] = {}
         self._young: dict[bytes, None] = {}
         self._old: dict[bytes, None] = {}
 
-    def fresh(self, slot: int, topic: str, values: Sequence[bytes | None]) -> list[tuple[int, bytes]]:
-        """Return the place and the fingerprint of each value that is no copy of one before, and remember it."""
-        prints = self._fingerprints_of(topic, values)
+    def fresh(self, slot: int, prints: Sequence[bytes]) -> list[int]:
+        """Return the places of the events that are no copies of one before, and remember them."""
         if len(self._young) > IN_FLIGHT:
             self._young, self._old = {}, self._young
         known, still_known = self.known(slot)
@@ -41,15 +38,7 @@ class Copies:
         if UNKNOWN in first_places:
             places += [place for place, print_ in enumerate(prints) if print_ == UNKNOWN]
         self._young |= dict.fromkeys(new)
-        return [(place, prints[place]) for place in sorted(places)]
-
-    def _fingerprints_of(self, topic: str, values: Sequence[bytes | None]) -> list[bytes]:
-        fingerprints = self._fingerprints.get(topic) or self._fingerprints.setdefault(topic, Fingerprints(topic))
-        payloads = [value or b"" for value in values]
-        prints = fingerprints.of_all(payloads)
-        if UNKNOWN not in prints:
-            return prints
-        return [print_ or fingerprints(payload_of(payload)) for print_, payload in zip(prints, payloads, strict=True)]
+        return sorted(places)
 
     def forget(self, fingerprints: Iterable[bytes]) -> None:
         """Let the next copies through: what they are copies of was not applied."""

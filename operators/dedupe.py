@@ -13,8 +13,7 @@ from typing import Final
 import msgspec
 from bytewax.operators import StatefulBatchLogic
 
-from cdc.event import Batch, Change, Position, Skip
-from cdc.fingerprint import UNKNOWN
+from cdc.event import UNKNOWN, Batch, Change, Position, Skip
 
 STAGE: Final = "dedupe"
 FINGERPRINT_BYTES: Final = 16

@@ -7,25 +7,19 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import repeat
-from operator import methodcaller
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cdc.event import Batch, Position, Record, Skip
 from operators.copies import Copies
 from operators.source_lane import Admission, FeedLimits, Lane, note_lost
 from operators.source_start import SlotState, recovered_position, state_key
 from operators.source_topics import slot_of
-from runtime.kafka.reader import BEGINNING, PartitionReader, Polled, runs, values
+from runtime.kafka.reader import BEGINNING, PartitionReader, Polled, Run
 from runtime.kafka.scout import TopicPartitionKey
 from runtime.metrics import process_metrics
 from runtime.progress import Progress
 from runtime.status import Status
 
-if TYPE_CHECKING:
-    from confluent_kafka import Message
-
-_key, _offset = methodcaller("key"), methodcaller("offset")
 COMMIT_EVERY_SECONDS: Final = 1.0
 POLL_RECORDS: Final = 500  # what is read at once stays in the cache of a processor until its copies are found
 IDLE_POLL_SECONDS: Final = 0.002  # 64 idle slots ask more often than an empty reader is worth asking
@@ -304,34 +298,34 @@ class Feed:
             return
         for _ in range(0, self._poll_records, POLL_RECORDS):
             polled = self._reader.poll(min(POLL_RECORDS, self._poll_records))
-            if not polled.messages:
+            if not polled.runs:
                 self._next_poll = now + IDLE_POLL_SECONDS
             self._take_in(polled)
-            if len(polled.messages) < POLL_RECORDS:
+            if sum(run.count for run in polled.runs) < POLL_RECORDS:
                 break
 
     def _take_in(self, polled: Polled) -> None:
-        if polled.messages:
+        if polled.runs:
             self._status.working("kafka")
-            self._queue(polled.messages)
+            self._queue(polled.runs)
             self._pause()
-        for key in (*polled.offset_lost, *polled.vanished):
+        for key in polled.offset_lost:
             if key in self._lanes:
                 self._lanes[key].broken = True
                 self.needs_watcher.set()
         for trouble in polled.troubles:
             self._status.trouble("kafka", trouble)
 
-    def _queue(self, messages: list[Message]) -> None:
-        for origin, run in runs(messages):
-            lane = self._lanes.get(origin)
+    def _queue(self, runs: Sequence[Run]) -> None:
+        for run in runs:
+            lane = self._lanes.get(run.origin)
             if lane is not None:
-                fresh = self._copies.fresh(lane.slot, lane.topic, values(run))
-                lane.records += _records(origin, [run[place] for place, _ in fresh], [print_ for _, print_ in fresh])
-                lane.copies += len(run) - len(fresh)
-                lane.polled = run[-1].offset() + 1  # type: ignore[operator]  # never None on a record
-        sample = messages[:: max(1, len(messages) // 32)]
-        average = sum(len(message) for message in sample) // len(sample) + 100
+                prints = run.fingerprints()
+                fresh = self._copies.fresh(lane.slot, prints)
+                lane.records += run.records(fresh, [prints[place] for place in fresh])
+                lane.copies += run.count - len(fresh)
+                lane.polled = run.next_offset
+        average = sum(run.size for run in runs) // sum(run.count for run in runs) + 100
         self._poll_records = max(1, min(self._limits.batch_records, self._limits.batch_bytes // average))
 
     def _queue_limit(self) -> int:
@@ -354,11 +348,3 @@ class Feed:
             self._reading().resume([lane.key for lane in paused])
             for lane in paused:
                 lane.paused = False
-
-
-def _records(origin: TopicPartitionKey, messages: Sequence[Message], fingerprints: Sequence[bytes]) -> list[Record]:
-    topic, partition = map(repeat, origin)
-    written_at = [message.timestamp()[1] for message in messages]
-    return list(
-        map(Record, topic, partition, map(_offset, messages), written_at, map(_key, messages), values(messages), fingerprints)
-    )

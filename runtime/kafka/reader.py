@@ -2,133 +2,190 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import groupby
-from operator import methodcaller
-from typing import Final
+import ctypes
+from collections.abc import Iterable, Mapping, Sequence
+from ctypes import POINTER, c_char, c_int32, c_int64, c_size_t, c_void_p
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException
 
+from cdc.event import UNKNOWN, Record
+from cdc.fingerprint import Fingerprints
+from cdc.native import library
 from runtime.kafka.client import KafkaClient
+from runtime.kafka.librdkafka import MESSAGE_DESTROY, MESSAGE_TIMESTAMP, RawConsumer, error_text, topic_name
 from runtime.kafka.scout import TopicPartitionKey
 
-_topic, _partition, _value = methodcaller("topic"), methodcaller("partition"), methodcaller("value")
 BEGINNING: Final = OFFSET_BEGINNING
-LAST_COMMIT_SECONDS: Final = 5.0
+_POINTER_BYTES: Final = ctypes.sizeof(c_void_p)
 
-# These end the reading of one partition until it is assigned again.
+# These end the reading of one partition until it is assigned again. That a partition is gone, librdkafka says as a trouble.
 _NO_SUCH_OFFSET = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
-_NO_SUCH_PARTITION = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC})
+
+
+class _Run(ctypes.Structure):
+    """`run` of messages.c."""
+
+    _fields_ = (
+        ("topic", c_void_p),
+        ("next_offset", c_int64),
+        ("bytes", c_int64),
+        ("partition", c_int32),
+        ("error", c_int32),
+        ("first", c_int32),
+        ("count", c_int32),
+    )
+
+
+_library = library("runtime.kafka.messages")
+_runs, _size, _copy, _destroy = (getattr(_library, f"cassmirror_{name}") for name in ("runs", "size", "copy", "destroy"))
+_runs.argtypes = (c_void_p, c_int32, POINTER(_Run), c_void_p, c_void_p)
+_size.restype, _size.argtypes = c_int64, (c_void_p, c_void_p, c_int32)
+_copy.restype, _copy.argtypes = None, (c_void_p, c_void_p, c_int32, c_void_p, c_void_p, c_void_p)
+_destroy.restype, _destroy.argtypes = None, (c_void_p, c_int32, c_void_p)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Records of one topic partition that were polled side by side; to be looked at before the next poll.
+
+    `size` counts the bytes of all keys and values.
+    """
+
+    origin: TopicPartitionKey
+    count: int
+    next_offset: int
+    size: int
+    _hash: Fingerprints
+    _messages: int
+    _values: int
+    _sizes: int
+
+    def fingerprints(self) -> list[bytes]:
+        """Return the fingerprint of each record."""
+        return self._hash.at(self._values, self._sizes, self.count)
+
+    def records(self, places: Sequence[int] | None = None, fingerprints: Sequence[bytes] | None = None) -> list[Record]:
+        """Return the records at these places (None: all), which may be kept."""
+        places = range(self.count) if places is None else places
+        count = len(places)
+        chosen, copied = (c_int32 * count)(*places), (c_int64 * (4 * count))()
+        buffer = (c_char * _size(self._messages, chosen, count))()
+        _copy(self._messages, chosen, count, MESSAGE_TIMESTAMP, buffer, copied)
+        (topic, partition), begin = self.origin, 0
+        records = []
+        parts = zip(copied[::4], copied[1::4], copied[2::4], copied[3::4], fingerprints or [UNKNOWN] * count, strict=True)
+        for offset, timestamp_ms, key_end, value_end, fingerprint in parts:
+            key = value = None
+            if key_end >= 0:
+                key, begin = buffer[begin:key_end], key_end
+            if value_end >= 0:
+                value, begin = buffer[begin:value_end], value_end
+            records.append(Record(topic, partition, offset, timestamp_ms, key, value, fingerprint))
+        return records
 
 
 @dataclass
 class Polled:
-    """What one poll brought: records, and the partitions that need somebody to look after them."""
+    """What one poll brought: records, the partitions that Kafka serves no longer at our offset, and what else is wrong."""
 
-    messages: list[Message]
-    offset_lost: list[TopicPartitionKey]
-    vanished: list[TopicPartitionKey]
-    troubles: list[str]
+    runs: list[Run] = field(default_factory=list)
+    offset_lost: list[TopicPartitionKey] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
 
 
 class PartitionReader:
     """Poll, pause and commit a set of partitions that only we change. Calls must not overlap; none but `close` blocks."""
 
     def __init__(self, client: KafkaClient, group_id: str) -> None:
-        self._consumer = Consumer(
-            client.config(
-                group_id=group_id,
-                enable_auto_commit=False,
-                enable_auto_offset_store=False,
-                auto_offset_reset="error",  # a lost offset must be seen: `earliest` and `latest` jump silently
-                allow_auto_create_topics=False,
-                queued_max_messages_kbytes=16_384,  # bounds what is fetched ahead
-                fetch_queue_backoff_ms=20,  # librdkafka's 1 s would leave a fast reader without records
-                fetch_max_bytes=4_194_304,  # compressed: events take seven times that when opened, all that came at once
-                max_partition_fetch_bytes=1_048_576,
-            )
+        config = client.config(
+            group_id=group_id,
+            enable_auto_commit=False,
+            enable_auto_offset_store=False,
+            auto_offset_reset="error",  # a lost offset must be seen: `earliest` and `latest` jump silently
+            allow_auto_create_topics=False,
+            queued_max_messages_kbytes=16_384,  # bounds what is fetched ahead
+            fetch_queue_backoff_ms=20,  # librdkafka's 1 s would leave a fast reader without records
+            fetch_max_bytes=4_194_304,  # compressed: events take seven times that when opened, all that came at once
+            max_partition_fetch_bytes=1_048_576,
         )
+        del config["error_cb"]
+        self._consumer = RawConsumer(config, client.on_trouble or (lambda _reason: None))
+        self._fingerprints: dict[str, Fingerprints] = {}
+        self._count = self._room = 0
+        self._make_room(1)
 
     def assign(self, starts: Mapping[TopicPartitionKey, int]) -> None:
         """Read these partitions too, each from its offset or from `BEGINNING`."""
-        self._consumer.incremental_assign([TopicPartition(topic, part, offset) for (topic, part), offset in starts.items()])
+        self._consumer.assign(starts)
 
     def unassign(self, keys: Iterable[TopicPartitionKey]) -> None:
         """Stop reading these partitions; they must be assigned."""
-        self._consumer.incremental_unassign(_partitions(keys))
+        self._consumer.unassign(keys)
 
     def pause(self, keys: Iterable[TopicPartitionKey]) -> None:
         """Fetch nothing more of these partitions; what is fetched already is fetched again later."""
-        self._consumer.pause(_partitions(keys))
+        self._consumer.pause(keys)
 
     def resume(self, keys: Iterable[TopicPartitionKey]) -> None:
         """Go on with paused partitions behind the last record that was polled."""
-        self._consumer.resume(_partitions(keys))
+        self._consumer.resume(keys)
 
     def poll(self, max_records: int) -> Polled:
-        """Return at once with what is there, at most `max_records`."""
-        messages = self._consumer.consume(max_records, 0)
-        if not any(map(Message.error, messages)):
-            return Polled(messages, [], [], [])
-        polled = Polled([], [], [], [])
-        for message in messages:
-            error = message.error()
-            if error is None:
-                polled.messages.append(message)
-            else:
-                _sort_error(polled, message, error)
+        """Return at once with what is there, at most `max_records`; what the last poll brought is let go of."""
+        self._let_go()
+        self._make_room(max_records)
+        self._count = self._consumer.poll(self._messages, max_records)
+        polled = Polled()
+        if self._count:
+            found = _runs(self._messages, self._count, self._runs, self._values, self._sizes)
+            for run in self._runs[:found]:
+                self._sort(polled, run)
         return polled
 
     def positions(self, keys: Iterable[TopicPartitionKey]) -> dict[TopicPartitionKey, int]:
         """Return the offsets behind what was polled, control records counted; without a poll yet, none."""
-        answers = self._consumer.position(_partitions(keys))
-        return {(answer.topic, answer.partition): answer.offset for answer in answers if answer.offset >= 0}
+        return {key: offset for key, offset in self._consumer.positions(keys).items() if offset >= 0}
 
     def commit(self, offsets: Mapping[TopicPartitionKey, int]) -> None:
         """Tell the group's coordinator, without waiting: lag tools read it, no start depends on it alone."""
         if offsets:
-            self._consumer.commit(offsets=_offsets(offsets), asynchronous=True)
+            self._consumer.commit(offsets, wait=False)
 
     def close(self, last_offsets: Mapping[TopicPartitionKey, int]) -> None:
         """Commit what is left, giving Kafka a few seconds, and leave."""
+        self._let_go()
         try:
             if last_offsets:
-                self._consumer.commit(offsets=_offsets(last_offsets), asynchronous=False)
+                self._consumer.commit(last_offsets, wait=True)
         except KafkaException:
             pass  # an offset too low only means reading again
         finally:
             self._consumer.close()
 
+    def _make_room(self, records: int) -> None:
+        if records > self._room:
+            self._room = records
+            self._messages, self._values = (c_void_p * records)(), (c_void_p * records)()
+            self._sizes, self._runs = (c_size_t * records)(), (_Run * records)()
 
-def runs(messages: list[Message]) -> Iterator[tuple[TopicPartitionKey, list[Message]]]:
-    """Yield the records of one topic partition that stand side by side, with that partition."""
-    first = 0
-    for origin, same in groupby(zip(map(_topic, messages), map(_partition, messages), strict=True)):
-        behind = first + len(list(same))
-        yield origin, messages[first:behind]
-        first = behind
+    def _let_go(self) -> None:
+        count, self._count = self._count, 0
+        _destroy(self._messages, count, MESSAGE_DESTROY)
 
+    def _sort(self, polled: Polled, run: Any) -> None:
+        origin = None if run.topic is None else (topic_name(run.topic), run.partition)
+        if origin is not None and not run.error:
+            polled.runs.append(self._run(origin, run))
+        elif origin is not None and run.error in _NO_SUCH_OFFSET:
+            polled.offset_lost.append(origin)
+        else:
+            reason = ctypes.string_at(self._values[run.first] or 0, self._sizes[run.first]) if self._values[run.first] else b""
+            polled.troubles.append(reason.decode(errors="replace") or error_text(run.error))
 
-def values(messages: Iterable[Message]) -> list[bytes | None]:
-    """Return what the records hold."""
-    return list(map(_value, messages))
-
-
-def _sort_error(polled: Polled, message: Message, error: KafkaError) -> None:
-    topic, partition = message.topic(), message.partition()
-    code = error.code()
-    if topic is not None and partition is not None and code in _NO_SUCH_OFFSET:
-        polled.offset_lost.append((topic, partition))
-    elif topic is not None and partition is not None and code in _NO_SUCH_PARTITION:
-        polled.vanished.append((topic, partition))
-    else:
-        polled.troubles.append(error.str())
-
-
-def _partitions(keys: Iterable[TopicPartitionKey]) -> list[TopicPartition]:
-    return [TopicPartition(topic, partition) for topic, partition in keys]
-
-
-def _offsets(offsets: Mapping[TopicPartitionKey, int]) -> list[TopicPartition]:
-    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
+    def _run(self, origin: TopicPartitionKey, run: Any) -> Run:
+        topic, first = origin[0], run.first * _POINTER_BYTES
+        fingerprints = self._fingerprints.get(topic) or self._fingerprints.setdefault(topic, Fingerprints(topic))
+        addresses = [ctypes.addressof(array) + first for array in (self._messages, self._values, self._sizes)]
+        return Run(origin, run.count, run.next_offset, run.bytes, fingerprints, *addresses)

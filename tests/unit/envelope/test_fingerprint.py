@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from cdc.fingerprint import UNKNOWN, Fingerprints
+from cdc.event import UNKNOWN
+from cdc.fingerprint import Fingerprints
 from tests.fixtures.events import TS, as_json, envelope, table_of, written
 
 TABLE = table_of("CREATE TABLE k.t (a int PRIMARY KEY, file text, m map<text,text>)")
 AFTER = {"a": written(1), "file": written("x")}
-fingerprint = Fingerprints("cdc.k.t")
+fingerprints = Fingerprints("cdc.k.t")
+
+
+def fingerprint(value: bytes) -> bytes:
+    (one,) = fingerprints([value])
+    return one
 
 
 def of(op: str = "i", after: dict[str, Any] | None = None, **source: Any) -> bytes:
@@ -42,7 +51,7 @@ OTHERS = {
     "a null in place of a value": of(after={"a": written(1), "file": written(None)}),
     "an absent cell": of(after={"a": written(1), "file": None}),
     "an expiry": of(after={"a": written(1), "file": written("x", TS)}),
-    "the topic": Fingerprints("cdc.k.u")(as_json(envelope(TABLE, "i", AFTER))),
+    "the topic": Fingerprints("cdc.k.u")([as_json(envelope(TABLE, "i", AFTER))])[0],
     "text that looks like the source": of(
         after={"a": written(1), "file": written('","file":"a","pos":1,"keyspace":"k"'), "m": written({"file": "b", "pos": "2"})}
     ),
@@ -96,13 +105,9 @@ def test_one_layout_says_nothing_of_the_next() -> None:
 @pytest.mark.parametrize("case", LAYOUTS)
 def test_many_at_once_have_the_same_as_one_by_one(case: str) -> None:
     alike = [as_json(envelope(TABLE, op, AFTER, pos=pos, ts_us=TS + pos)) for op, pos in (("i", 1), ("u", 22), ("d", 333))]
-    fingerprints = Fingerprints("cdc.k.t")
-    want = [fingerprint(event) for event in alike]
-    assert fingerprints.of_all([]) == []
-    assert fingerprints.of_all(alike) == fingerprints.of_all(alike) == want
-    assert fingerprints._of_alike(alike) == want
-    assert fingerprints._of_alike([*alike, LAYOUTS[case]]) is None
-    assert fingerprints.of_all([*alike, LAYOUTS[case]]) == [*want, UNKNOWN]
+    assert fingerprints([]) == []
+    one_by_one = list(map(fingerprint, alike))
+    assert fingerprints([*alike, LAYOUTS[case], None, *alike]) == [*one_by_one, UNKNOWN, UNKNOWN, *one_by_one]
 
 
 def test_it_is_the_same_from_every_process_and_after_many_layouts() -> None:
@@ -110,4 +115,41 @@ def test_it_is_the_same_from_every_process_and_after_many_layouts() -> None:
     for number in range(200):
         of(cluster="x" * number)
     assert of() == first
-    assert Fingerprints("cdc.k.t")(_GOOD) == first
+    assert Fingerprints("cdc.k.t")([_GOOD]) == [first]
+
+
+@pytest.mark.parametrize("wrapping", [b'{"schema":{"doc":"a \\"payload\\":1"},"payload":%b}', b'{"schema":null,"payload":%b}'])
+def test_the_schema_beside_an_event_does_not_count(wrapping: bytes) -> None:
+    both = [wrapping % as_json(envelope(TABLE, "i", AFTER, pos=pos)) for pos in (1, 2)]
+    assert UNKNOWN not in (prints := fingerprints(both))
+    assert len(set(prints)) == 1
+
+
+@settings(max_examples=2_000)
+@given(st.sampled_from(["cut", "flip", "insert"]), st.integers(0, len(_GOOD) - 1), st.integers(0, 255))
+def test_what_is_damaged_has_another_or_none(damage: str, at: int, octet: int) -> None:
+    changed = {
+        "cut": _GOOD[:at],
+        "flip": _GOOD[:at] + bytes((octet,)) + _GOOD[at + 1 :],
+        "insert": _GOOD[:at] + bytes((octet,)) + _GOOD[at:],
+    }[damage]
+    if _what_counts(changed) != _what_counts(_GOOD):
+        assert fingerprint(changed) != fingerprint(_GOOD)
+
+
+def _what_counts(value: bytes) -> object:
+    """Return what the hash is made of, as an expression says it; None for an event of another layout."""
+    match = re.match(
+        rb'\{"ts_ms":\d{13}(,"op":"[a-zA-Z]","source":\{[^{}]{0,2048}?),"file":"[^"\\]*","pos":-?\d{1,19},"keyspace":"(.*)',
+        value,
+        re.DOTALL,
+    )
+    return match and match.groups()
+
+
+def test_the_hash_is_all_of_it() -> None:
+    """Every byte that counts is in the hash, wherever it stands in a long value."""
+    long = as_json(envelope(TABLE, "i", {"a": written(1), "file": written("x" * 5_000)}))
+    places = range(long.index(b"xxx"), long.rindex(b"xxx"), 7)
+    changed = [long[:at] + b"y" + long[at + 1 :] for at in places]
+    assert len({*fingerprints(changed), fingerprint(long)}) == len(places) + 1

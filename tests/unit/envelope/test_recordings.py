@@ -9,6 +9,7 @@ import pytest
 
 from cdc.ddl import read_ddl
 from cdc.event import Batch, Change, RangeDeletion, Rejected, RowState, Skip
+from cdc.fingerprint import Fingerprints
 from operators.copies import Copies
 from operators.deserialize import Deserialize
 from operators.map_types import map_types
@@ -69,7 +70,7 @@ def test_events_with_their_schema_beside_them_are_read_as_those_without() -> Non
 
 def without_copies(recording: Recording) -> Recording:
     copies = Copies()
-    fresh = [record for record in recording.records if list(copies.fresh(0, record.topic, [record.value]))]
+    fresh = [record for record in recording.records if copies.fresh(0, Fingerprints(record.topic)([record.value]))]
     return replace(recording, records=fresh)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from itertools import count
 
 import pytest
 
+from cdc.event import UNKNOWN
+from cdc.fingerprint import Fingerprints
 from operators import copies as module
 from operators.copies import Copies
 from tests.fixtures.events import as_json, envelope, table_of, written
@@ -25,11 +26,11 @@ def copy_of(number: int) -> bytes:
 
 
 def fresh(copies: Copies, *values: bytes | None, slot: int = SLOT, topic: str = TOPIC) -> list[int]:
-    return [place for place, _ in copies.fresh(slot, topic, values)]
+    return copies.fresh(slot, Fingerprints(topic)(values))
 
 
-def prints(copies: Copies, values: Sequence[bytes | None]) -> list[bytes]:
-    return [print_ for _, print_ in copies.fresh(SLOT, TOPIC, values)]
+def prints(*values: bytes | None) -> list[bytes]:
+    return Fingerprints(TOPIC)(values)
 
 
 def test_copies_are_left_out_in_one_poll_and_later() -> None:
@@ -41,7 +42,7 @@ def test_copies_are_left_out_in_one_poll_and_later() -> None:
 def test_what_has_no_fingerprint_is_never_a_copy() -> None:
     copies = Copies()
     assert fresh(copies, None, b"{}", None, b"{}") == [0, 1, 2, 3]
-    assert prints(copies, [None, b"{}"]) == [b"", b""]
+    assert prints(None, b"{}") == [UNKNOWN, UNKNOWN]
 
 
 def test_what_has_no_fingerprint_stands_where_it_came_among_others() -> None:
@@ -56,7 +57,7 @@ def test_the_same_event_in_another_topic_is_no_copy() -> None:
 
 
 def test_what_dedupe_knows_in_the_slot_is_a_copy() -> None:
-    young, old = prints(Copies(), [copy_of(1), copy_of(2)])
+    young, old = prints(copy_of(1), copy_of(2))
     copies = Copies(lambda slot: ({young}, {old}) if slot == SLOT else ((), ()))
     assert fresh(copies, copy_of(1), copy_of(2), copy_of(3)) == [2]
     assert fresh(copies, copy_of(1), copy_of(2), slot=SLOT + 1) == [0, 1]
@@ -64,7 +65,8 @@ def test_what_dedupe_knows_in_the_slot_is_a_copy() -> None:
 
 def test_what_is_forgotten_is_let_through_again() -> None:
     copies = Copies()
-    first, _ = prints(copies, [copy_of(1), copy_of(2)])
+    assert fresh(copies, copy_of(1), copy_of(2)) == [0, 1]
+    (first,) = prints(copy_of(1))
     copies.forget([first, b"never seen"])
     assert fresh(copies, copy_of(1), copy_of(2)) == [0]
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import pytest
 
@@ -10,11 +9,11 @@ from cdc.event import Position, Skip
 from operators.source_feed import Feed
 from operators.source_lane import Admission, FeedLimits
 from operators.source_topics import slot_of
-from runtime.kafka.reader import BEGINNING, Polled
 from runtime.metrics import process_metrics
 from runtime.progress import Progress
 from runtime.status import LostRange, Status
 from tests.fixtures.events import as_json, envelope, table_of, written
+from tests.fixtures.reader import FakeReader
 
 TABLE = table_of("CREATE TABLE shop.orders (a int PRIMARY KEY)")
 TOPIC = "cassandra.shop.orders"
@@ -22,78 +21,9 @@ KEY = (TOPIC, 0)
 SLOT = slot_of(TOPIC, 0)
 
 
-class FakeMessage:
-    """The part of confluent_kafka's message that the feed reads."""
-
-    def __init__(self, offset: int, size: int, partition: int, value: bytes) -> None:
-        self._offset, self._size, self._partition, self._value = offset, size, partition, value
-
-    def topic(self) -> str:
-        return TOPIC
-
-    def partition(self) -> int:
-        return self._partition
-
-    def offset(self) -> int:
-        return self._offset
-
-    def timestamp(self) -> tuple[int, int]:
-        return 1, 1_000
-
-    def key(self) -> bytes:
-        return b"k"
-
-    def value(self) -> bytes:
-        return self._value
-
-    def __len__(self) -> int:
-        return self._size
-
-
-class FakeReader:
-    """Serves logs from memory as the real reader does from Kafka: a paused partition goes on behind the last poll."""
-
-    def __init__(self, logs: Mapping[int, int], size: int = 10) -> None:
-        self.logs, self.size = dict(logs), size
-        self.next: dict[tuple[str, int], int] = {}
-        self.paused: set[tuple[str, int]] = set()
-        self.lost: list[tuple[str, int]] = []
-        self.commits: list[dict[tuple[str, int], int]] = []
-        self.closed_with: dict[tuple[str, int], int] | None = None
-        self.largest_poll = 0
-        self.values: dict[int, bytes] = {}  # by offset
-
-    def assign(self, starts: Mapping[tuple[str, int], int]) -> None:
-        self.next.update({key: 0 if start == BEGINNING else start for key, start in starts.items()})
-
-    def unassign(self, keys: Iterable[tuple[str, int]]) -> None:
-        for key in keys:
-            del self.next[key]
-
-    def pause(self, keys: Iterable[tuple[str, int]]) -> None:
-        self.paused |= set(keys)
-
-    def resume(self, keys: Iterable[tuple[str, int]]) -> None:
-        self.paused -= set(keys)
-
-    def poll(self, max_records: int) -> Polled:
-        messages: list[Any] = []
-        for key in sorted(self.next.keys() - self.paused):
-            while self.next[key] < self.logs[key[1]] and len(messages) < max_records:
-                messages.append(FakeMessage(self.next[key], self.size, key[1], self.values.get(self.next[key], b"v")))
-                self.next[key] += 1
-        self.largest_poll = max(self.largest_poll, len(messages))
-        lost, self.lost = self.lost, []
-        return Polled(messages, lost, [], [])
-
-    def positions(self, keys: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        return {key: self.next[key] for key in keys}
-
-    def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
-        self.commits.append(dict(offsets))
-
-    def close(self, last_offsets: Mapping[tuple[str, int], int]) -> None:
-        self.closed_with = dict(last_offsets)
+def numbered(counts: Mapping[int, int], size: int = 2) -> FakeReader:
+    """Return a reader of logs with so many records of that many bytes, by partition."""
+    return FakeReader({(TOPIC, partition): [(b"k", b"v" * (size - 1))] * count for partition, count in counts.items()})
 
 
 def feed_of(
@@ -114,7 +44,7 @@ def admission(start: int | None = None, log_start: int = 0, end: int | None = No
 
 
 def test_a_batch_carries_the_offset_behind_its_last_record() -> None:
-    feed = feed_of(FakeReader({0: 3}))
+    feed = feed_of(numbered({0: 3}))
     feed.admit([admission()], slots=[SLOT])
     batch = feed.take(SLOT)
     assert batch is not None
@@ -125,15 +55,15 @@ def test_a_batch_carries_the_offset_behind_its_last_record() -> None:
 
 def test_copies_are_left_out_and_counted_but_their_offsets_are_not() -> None:
     one, other = (as_json(envelope(TABLE, "i", {"a": written(number)})) for number in range(2))
-    reader = FakeReader({0: 3})
-    reader.values = {0: one, 1: other, 2: one, 3: one, 4: other}
+    log = [(b"k", value) for value in (one, other, one, one, other)]
+    reader = FakeReader({KEY: list(log[:3])})
     feed = feed_of(reader, FeedLimits(batch_records=1))
     feed.admit([admission(end=5)], slots=[SLOT])
     first, second = feed.take(SLOT), feed.take(SLOT)
     assert first is not None
     assert second is not None
     assert [record.offset for record in (*first.items, *second.items)] == [0, 1]
-    reader.logs[0] = 5
+    reader.logs[KEY] = list(log)
     assert not feed.is_caught_up(SLOT)
     polls = [batch for _ in range(5) if (batch := feed.take(SLOT)) is not None]
     assert [record for batch in polls for record in batch.items] == []
@@ -143,8 +73,7 @@ def test_copies_are_left_out_and_counted_but_their_offsets_are_not() -> None:
 
 
 def test_what_was_queued_of_a_partition_that_is_gone_is_no_copy_when_it_comes_again() -> None:
-    reader = FakeReader({0: 2})
-    reader.values = {n: as_json(envelope(TABLE, "i", {"a": written(n)})) for n in range(2)}
+    reader = FakeReader({KEY: [(b"k", as_json(envelope(TABLE, "i", {"a": written(n)}))) for n in range(2)]})
     feed = feed_of(reader, FeedLimits(batch_records=2))
     feed.admit([admission()], slots=[SLOT])
     feed._poll()
@@ -154,18 +83,18 @@ def test_what_was_queued_of_a_partition_that_is_gone_is_no_copy_when_it_comes_ag
 
 
 def test_the_state_covers_what_is_handed_out_not_what_is_queued() -> None:
-    feed = feed_of(FakeReader({0: 10}), FeedLimits(batch_records=4))
+    feed = feed_of(numbered({0: 10}), FeedLimits(batch_records=4))
     feed.admit([admission()], slots=[SLOT])
     take(feed)
     assert feed.state(SLOT) == {f"{TOPIC}-0": ("id", 4)}
 
 
 def test_a_state_is_kept_until_its_partition_is_found_or_known_to_be_gone() -> None:
-    feed = Feed(FakeReader, Progress(), Status())  # type: ignore[arg-type]
+    feed = Feed(lambda: numbered({}), Progress(), Status())  # type: ignore[arg-type,return-value]
     state = {f"{TOPIC}-0": ("id", 4), "gone-7": ("id", 1)}
     feed.open(SLOT, state)
     assert feed.state(SLOT) == state
-    reader = FakeReader({0: 4})
+    reader = numbered({0: 4})
     status = Status()
     feed = Feed(lambda: reader, Progress(), status)  # type: ignore[arg-type,return-value]
     feed.open(SLOT, state)
@@ -175,21 +104,21 @@ def test_a_state_is_kept_until_its_partition_is_found_or_known_to_be_gone() -> N
 
 
 def test_dedupe_may_build_on_starts_that_postgres_holds() -> None:
-    feed = feed_of(FakeReader({0: 4}))
+    feed = feed_of(numbered({0: 4}))
     feed.admit([admission(2)], slots=[SLOT])
     take(feed)
     assert feed.starts(SLOT) == [Position(TOPIC, 0, "id", 2)]
 
 
 def test_from_the_beginning_dedupe_builds_on_nothing() -> None:
-    feed = feed_of(FakeReader({0: 4}))
+    feed = feed_of(numbered({0: 4}))
     feed.admit([admission(None, 2)], slots=[SLOT])
     assert feed.starts(SLOT) == []
 
 
 def test_a_slot_that_nobody_empties_is_paused_and_loses_nothing() -> None:
     other = next(partition for partition in range(1, 100) if slot_of(TOPIC, partition) != SLOT)
-    reader = FakeReader({0: 1_000, other: 1_000})
+    reader = numbered({0: 1_000, other: 1_000})
     feed = feed_of(reader, FeedLimits(batch_records=10, queue_records=20))
     feed.open(slot_of(TOPIC, other), {})
     feed.admit([admission(), admission(partition=other)], slots=[SLOT, slot_of(TOPIC, other)])
@@ -205,7 +134,7 @@ def test_a_slot_that_nobody_empties_is_paused_and_loses_nothing() -> None:
 
 
 def test_large_records_are_polled_few_at_a_time() -> None:
-    reader = FakeReader({0: 10_000}, size=100_000)
+    reader = numbered({0: 10_000}, size=100_000)
     feed = feed_of(reader, FeedLimits(batch_records=100, batch_bytes=1_000_000))
     feed.admit([admission()], slots=[SLOT])
     take(feed)
@@ -216,7 +145,7 @@ def test_large_records_are_polled_few_at_a_time() -> None:
 
 
 def test_a_slot_is_caught_up_when_its_partitions_were_found_and_read() -> None:
-    feed = feed_of(FakeReader({0: 3}), FeedLimits(batch_records=2))
+    feed = feed_of(numbered({0: 3}), FeedLimits(batch_records=2))
     assert not feed.is_caught_up(SLOT)
     feed.admit([admission(end=3)], slots=[SLOT])
     seen = [feed.is_caught_up(SLOT)]
@@ -228,7 +157,7 @@ def test_a_slot_is_caught_up_when_its_partitions_were_found_and_read() -> None:
 
 @pytest.mark.parametrize(("log_start", "log_end", "goes_on_at"), [(5, 9, 5), (0, 9, 3), (0, 2, 0)])
 def test_a_refused_offset_is_mended(log_start: int, log_end: int, goes_on_at: int) -> None:
-    reader, status = FakeReader({0: 3}), Status()
+    reader, status = numbered({0: 3}), Status()
     feed = feed_of(reader, status=status)
     feed.admit([admission()], slots=[SLOT])
     take(feed)
@@ -242,7 +171,7 @@ def test_a_refused_offset_is_mended(log_start: int, log_end: int, goes_on_at: in
 
 
 def test_the_last_slot_closes_the_reader_with_what_is_left_to_commit() -> None:
-    reader = FakeReader({0: 3})
+    reader = numbered({0: 3})
     feed = feed_of(reader)
     feed.admit([admission()], slots=[SLOT])
     take(feed)
@@ -254,7 +183,7 @@ def test_the_last_slot_closes_the_reader_with_what_is_left_to_commit() -> None:
 
 
 def test_a_dropped_partition_is_no_longer_read_nor_committed() -> None:
-    reader = FakeReader({0: 3})
+    reader = numbered({0: 3})
     feed = feed_of(reader)
     feed.admit([admission()], slots=[SLOT])
     feed.drop([KEY])
@@ -263,7 +192,7 @@ def test_a_dropped_partition_is_no_longer_read_nor_committed() -> None:
 
 
 def test_a_failure_of_the_watcher_reaches_the_flow() -> None:
-    feed = feed_of(FakeReader({}))
+    feed = feed_of(numbered({}))
     feed.fail(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         feed.take(SLOT)
@@ -274,7 +203,7 @@ def test_the_age_of_a_checkpoint_grows_only_while_something_waits_for_it() -> No
         labels = {"table": "shop.orders", "partition": "0"}
         return process_metrics().registry.get_sample_value("cdc_checkpoint_age_seconds", labels)
 
-    feed = feed_of(FakeReader({0: 3}))
+    feed = feed_of(numbered({0: 3}))
     feed.admit([admission()], slots=[SLOT])
     take(feed)
     before = age()
@@ -292,7 +221,7 @@ def lag() -> float | None:
 
 def test_nothing_lags_behind_once_all_that_was_read_is_committed() -> None:
     progress = Progress()
-    feed = feed_of(FakeReader({0: 3}), progress=progress)
+    feed = feed_of(numbered({0: 3}), progress=progress)
     feed.admit([admission(start=0)], slots=[SLOT])
     assert lag() == 0
     take(feed)
@@ -305,7 +234,7 @@ def test_nothing_lags_behind_once_all_that_was_read_is_committed() -> None:
 
 
 def test_before_the_first_commit_the_wait_for_it_is_the_lag() -> None:
-    feed = feed_of(FakeReader({0: 3}))
+    feed = feed_of(numbered({0: 3}))
     feed.admit([admission(start=0)], slots=[SLOT])
     take(feed)
     assert 0 < (lag() or 0) < 1e6
@@ -314,7 +243,7 @@ def test_before_the_first_commit_the_wait_for_it_is_the_lag() -> None:
 def test_a_partition_with_nothing_new_has_no_age() -> None:
     progress = Progress()
     progress.sink_opened(SLOT)
-    feed = feed_of(FakeReader({0: 3}), progress=progress)
+    feed = feed_of(numbered({0: 3}), progress=progress)
     feed.admit([admission(start=3)], slots=[SLOT])
     (lane,) = feed._lanes.values()
     admitted_at = lane.moved_at
