@@ -167,6 +167,7 @@ def postgres_sink(
         confirm,
         forget,
         max_batch_rows=settings.postgres.max_batch_rows,
+        writers=settings.postgres.writers,
         progress=facts.progress,
         metrics=process_metrics(),
         sweeper=sweeper,

@@ -104,6 +104,13 @@ class PostgresSettings(_Section):
     max_batch_rows: int = Field(
         default=10_000, ge=1, description="Rows of one transaction: larger ones gain little and hold their locks longer."
     )
+    writers: int = Field(
+        default=1,
+        ge=1,
+        le=SLOTS,
+        description="Connections that merge at once, each for its share of the topic partitions: more where one server process"
+        " is what a flow waits for. Each holds up to three transactions of rows in memory.",
+    )
     connect_timeout_seconds: float = Field(default=10, gt=0, description="Longest wait for a connection before it is retried.")
     retry_initial_seconds: float = Field(default=0.1, gt=0, description="First pause before a retry; it doubles from there.")
     retry_max_seconds: float = Field(

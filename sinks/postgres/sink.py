@@ -1,4 +1,4 @@
-"""The PostgreSQL sink as Bytewax knows it: 64 partitions, one writer thread, a sweeper beside it."""
+"""The PostgreSQL sink as Bytewax knows it: 64 partitions, writers on threads of their own, a sweeper beside them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
@@ -22,7 +23,7 @@ PARTS = [f"{slot:02d}" for slot in range(64)]
 
 
 class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
-    """Merge batches of changes into PostgreSQL. Idempotent; in order for each topic partition.
+    """Merge batches of changes into PostgreSQL. Idempotent; in order for each topic partition, as a slot has one writer.
 
     A snapshot waits for the commits only while the source is draining: what a restart reads rests on the offsets in
     PostgreSQL, and a pause in every epoch costs a fifth of the rate. `confirm_dead_letters` returns when rows that PostgreSQL
@@ -37,6 +38,7 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
         forget: Callable[[Iterable[Change]], None],
         *,
         max_batch_rows: int,
+        writers: int = 1,
         progress: Progress,
         metrics: Metrics,
         sweeper: Sweeper,
@@ -45,15 +47,20 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
         is_unwinding: Callable[[], bool] = lambda: False,
         is_draining: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._writer = Writer(options, read_layouts, confirm_dead_letters, gives_up)
-        self._overlapped = OverlappedWriter(self._writer, max_rows=max_batch_rows, on_written=self._note)
+        self._writers = [Writer(options, read_layouts, confirm_dead_letters, gives_up) for _ in range(writers)]
+        self._overlapped = [
+            OverlappedWriter(writer, max_rows=max_batch_rows, on_written=partial(self._note, writer))
+            for writer in self._writers
+        ]
+        for writer in self._writers[1:]:
+            writer.watch(self._writers[0])
         self._forget = forget
         self._progress = progress
         self._metrics = metrics
         self._is_unwinding = is_unwinding
         self._is_draining = is_draining
         self._sweeper = sweeper
-        sweeper.watch(self._writer)
+        sweeper.watch(self._writers[0])
         self._worker_id = worker_id
         self._lock = threading.Lock()
         self._open_parts = 0
@@ -62,7 +69,7 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
     @property
     def halted(self) -> frozenset[str]:
         """Full names of the tables that wait for an operator."""
-        return frozenset(self._writer.halted)
+        return frozenset(name for writer in self._writers for name in writer.halted)
 
     def list_parts(self) -> list[str]:
         return PARTS
@@ -92,15 +99,16 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
     def submit(self, batch: Batch[Change]) -> None:
         """Take a batch; may wait for the writer."""
         with self._failing():
-            self._overlapped.submit(batch)
+            self._overlapped[batch.slot % len(self._overlapped)].submit(batch)
 
     def snapshot(self) -> None:
         """Return when everything submitted is committed; at once while more is to come. Raises what the threads raised."""
         with self._failing():
-            if self._is_draining():
-                self._overlapped.flush()
-            else:
-                self._overlapped.raise_error()
+            for overlapped in self._overlapped:
+                if self._is_draining():
+                    overlapped.flush()
+                else:
+                    overlapped.raise_error()
             self._sweeper.raise_error()
 
     def close_part(self) -> None:
@@ -114,11 +122,16 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
                 return
         if self._failed or self._is_unwinding():
             self._sweeper.abandon()
-            self._overlapped.close()
+            self._close_writers()
             return
-        self._overlapped.flush()
-        self._overlapped.close()
+        for overlapped in self._overlapped:
+            overlapped.flush()
+        self._close_writers()
         self._sweeper.finish()
+
+    def _close_writers(self) -> None:
+        for overlapped in self._overlapped:
+            overlapped.close()
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -128,8 +141,8 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
             self._failed = True
             raise
 
-    def _note(self, prepared: Prepared, outcome: Outcome) -> None:
-        self._progress.committed(self._writer.committed())
+    def _note(self, writer: Writer, prepared: Prepared, outcome: Outcome) -> None:
+        self._progress.committed(writer.committed())
         self._forget(outcome.poison)
         now = time.time()
         for table in prepared.tables:
@@ -141,7 +154,7 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
                 self._metrics.replication_latency_seconds.labels(name).observe(max(0.0, now - table.newest_write / 1e6))
         for change in outcome.refused:
             self._metrics.replays_refused.labels(change.table.full_name).inc()
-        for name in self._writer.halted:
+        for name in writer.halted:
             self._metrics.table_halted.labels(name).set(1)
 
 

@@ -16,6 +16,9 @@ from tests.integration.flow.stories import is_timeless
 from tests.model.recorded import BATCH_SIZES, VARIANTS, replay_of, varied
 
 PROCESSES = (1, 2, 4)
+WRITERS = {1: "3", 2: "2", 4: "1"}
+"""Connections of each process that merge, by the number of processes."""
+
 ALONE = {"mode_tombstones_on_delete"}
 """Its table is that of another recording."""
 
@@ -47,7 +50,7 @@ def write_varied(topics: Topics, names: Iterable[str], variant: str | None, seed
 def test_recordings_give_the_rows_that_cassandra_held(shop: Mirrored, processes: int, batch: int, name: str) -> None:
     shop.name = name
     write_varied(shop.topics, name.split("+"), None, seed=len(name))
-    shop.run_here(processes, KAFKA__POLL_MAX_RECORDS=str(batch))
+    shop.run_here(processes, KAFKA__POLL_MAX_RECORDS=str(batch), POSTGRES__WRITERS=WRITERS[processes])
     assert shop.unexplained() == []
 
 
@@ -60,5 +63,5 @@ def test_every_mode_gives_the_rows_that_cassandra_held(
 ) -> None:
     shop.name = name
     write_varied(shop.topics, name.split("+"), variant, seed=processes)
-    shop.run_here(processes, KAFKA__POLL_MAX_RECORDS=str(batch))
+    shop.run_here(processes, KAFKA__POLL_MAX_RECORDS=str(batch), POSTGRES__WRITERS=WRITERS[processes])
     assert shop.unexplained() == []

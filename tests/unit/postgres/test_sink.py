@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Event, Thread
+from typing import Any
 
 import psycopg
 import pytest
@@ -79,6 +80,22 @@ class SlowWriter(Writer):
         return Outcome()
 
 
+def sink_with(**parts: Any) -> PostgresSink:
+    """Return a sink whose server is never asked."""
+    return PostgresSink(
+        WriterOptions("", "group"),
+        list,
+        lambda _: None,
+        lambda _: None,
+        max_batch_rows=1_000,
+        progress=Progress(),
+        metrics=create_metrics(),
+        sweeper=Sweeper(SlowWriter(), interval_seconds=60, purge_interval_seconds=60),
+        worker_id="0",
+        **parts,
+    )
+
+
 @dataclass
 class SlowSink:
     """A sink in the middle of a write, and whether its source drains."""
@@ -97,19 +114,8 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> SlowSink:
 @pytest.fixture
 def busy(slow: SlowSink) -> Iterator[PostgresPartition]:
     """The partition of the slow sink while a batch of it is being written."""
-    sink = PostgresSink(
-        WriterOptions("", "group"),
-        list,
-        lambda _: None,
-        lambda _: None,
-        max_batch_rows=1_000,
-        progress=Progress(),
-        metrics=create_metrics(),
-        sweeper=Sweeper(SlowWriter(), interval_seconds=60, purge_interval_seconds=60),
-        worker_id="0",
-        is_unwinding=lambda: True,  # the sweeper has no server for its last sweep
-        is_draining=lambda: slow.is_draining,
-    )
+    # unwinding: the sweeper has no server for its last sweep
+    sink = sink_with(is_unwinding=lambda: True, is_draining=lambda: slow.is_draining)
     part = sink.build_part("postgres", "00", None)
     part.write_batch([Batch(0, [], [Position("t", 0, "id", 1)])])
     slow.writer.begun.wait()
@@ -137,3 +143,41 @@ def test_a_snapshot_of_a_draining_source_waits_for_the_commits(slow: SlowSink, b
     slow.writer.may_end.set()
     snapshot.join()
     assert written_by_its_end == [[Position("t", 0, "id", 1)]]
+
+
+def test_a_slot_has_one_writer_and_a_snapshot_waits_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    writers: list[SlowWriter] = []
+
+    def make(*_: object) -> SlowWriter:
+        writers.append(SlowWriter())
+        return writers[-1]
+
+    monkeypatch.setattr(sink_module, "Writer", make)
+    sink = sink_with(writers=2, is_unwinding=lambda: True)
+    part = sink.build_part("postgres", "00", None)
+    for offset in range(1, 4):
+        part.write_batch([Batch(slot, [], [Position(f"t{slot}", 0, "id", offset)]) for slot in (4, 7)])
+    for writer in writers:
+        writer.begun.wait()  # both write at once
+        writer.may_end.set()
+    part.snapshot()
+    assert [[(position.topic, position.next_offset) for position in writer.written] for writer in writers] == [
+        [("t4", 1), ("t4", 2), ("t4", 3)],
+        [("t7", 1), ("t7", 2), ("t7", 3)],
+    ]
+    part.close()
+
+
+def test_what_any_of_the_writers_fails_with_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FailingWriter(SlowWriter):
+        def write(self, prepared: Prepared) -> Outcome:
+            raise PostgresUnavailable("away")
+
+    writers = iter([SlowWriter(), FailingWriter()])
+    monkeypatch.setattr(sink_module, "Writer", lambda *_: next(writers))
+    sink = sink_with(writers=2)
+    part = sink.build_part("postgres", "01", None)
+    part.write_batch([Batch(1, [], [Position("t", 0, "id", 1)])])
+    with pytest.raises(PostgresUnavailable):
+        part.snapshot()
+    part.close()
