@@ -7,7 +7,6 @@ medians are printed.
 from __future__ import annotations
 
 import json
-import platform
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from rich.table import Table
 from bench.broker import create_topics, discarding_consumer, fill, topic_of
 from bench.ceiling import Ceiling
 from bench.flow_settings import flow_settings
+from bench.machine import describe
 from bench.mirror import FLOW, KAFKA, POSTGRES, run_flow
 from bench.workloads import Workload, workloads
 from runtime.embedded.stack import EmbeddedServices
@@ -33,24 +33,16 @@ progress = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Round:
-    """A workload, once by the flow and once by the ceiling. Rates count distinct writes: copies are work, not results.
-
-    `copying_per_second` is the ceiling of who knows of no copies and writes each record: distinct writes again.
-    """
+    """A workload, once by the flow and once by the ceiling. Rates count distinct writes: copies are work, not results."""
 
     flow_per_second: float
     ceiling_per_second: float
-    copying_per_second: float
     cpu_us_per_record: Mapping[str, float]
     peak_mb: float
 
     @property
     def ratio(self) -> float:
         return self.flow_per_second / self.ceiling_per_second
-
-    @property
-    def copying_ratio(self) -> float:
-        return self.flow_per_second / self.copying_per_second
 
 
 @dataclass(frozen=True)
@@ -75,7 +67,6 @@ class Result:
     ceiling_per_second: int
     ratio: float
     ratios: list[float]
-    copying_ratio: float
     flow_us_per_record: float
     postgres_us_per_record: float
     kafka_us_per_record: float
@@ -85,7 +76,7 @@ class Result:
 @click.command()
 @click.option("--rows", type=click.IntRange(min=10_000), default=500_000, show_default=True, help="Writes of each workload.")
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Turns of flow and ceiling.")
-@click.option("--only", multiple=True, help="Workloads to run, by name; the ones before them run too.")
+@click.option("--only", multiple=True, help="Workloads to run, by name; those that fill their tables run too.")
 @click.option(
     "--processes",
     type=click.IntRange(1, 64),
@@ -98,28 +89,31 @@ class Result:
 def main(
     *, rows: int, rounds: int, only: tuple[str, ...], processes: int, compression: str | None, output: Path | None
 ) -> None:
-    """Print one table; processor time a record is that of flow, PostgreSQL and Kafka.
-
-    "To each copy" is the ratio to a ceiling that writes every record of the topic, as a sink does that knows of no copies.
-    """
+    """Print one table; processor time a record is that of flow, PostgreSQL and Kafka."""
     directory = Path(tempfile.mkdtemp(prefix="cassmirror-bench-"))
     plan = workloads(rows)
+    if unknown := set(only) - {workload.name for workload in plan}:
+        known = ", ".join(workload.name for workload in plan)
+        raise click.BadParameter(f"{', '.join(sorted(unknown))} is none of: {known}", param_hint="--only")
     if only:
-        plan = plan[: max(i for i, workload in enumerate(plan) if workload.name in only) + 1]
+        chosen = [place for place, workload in enumerate(plan) if workload.name in only]
+        tables = {plan[place].table for place in chosen}
+        plan = [workload for workload in plan[: max(chosen) + 1] if workload.table in tables]
     try:
-        results = measure(directory, plan, rounds, processes, compression)
+        machine, results = measure(directory, plan, rounds, processes, compression)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     show(results)
     if output:
-        machine = {"machine": platform.machine(), "system": platform.platform(), "python": platform.python_version()}
         output.write_text(json.dumps({"machine": machine, "results": [asdict(result) for result in results]}, indent=2) + "\n")
 
 
-def measure(directory: Path, plan: Sequence[Workload], rounds: int, processes: int, compression: str | None) -> list[Result]:
+def measure(
+    directory: Path, plan: Sequence[Workload], rounds: int, processes: int, compression: str | None
+) -> tuple[dict[str, str], list[Result]]:
     """Run every workload in every round on embedded servers: the flow, then the ceiling, on the same broker and server."""
     with EmbeddedServices(directory / "services", ("postgres", "kafka")) as services:
-        bootstrap = services.kafka.bootstrap_servers
+        bootstrap, machine = services.kafka.bootstrap_servers, describe(services.postgres.dsn)
         create_topics(bootstrap, plan)
         filled = [Filled(workload, *fill(bootstrap, workload, compression)) for workload in plan]
         done: list[list[Round]] = [[] for _ in plan]
@@ -128,7 +122,7 @@ def measure(directory: Path, plan: Sequence[Workload], rounds: int, processes: i
             for one, its_rounds in zip(filled, done, strict=True):
                 its_rounds.append(_round(one, directory / f"{number}-{one.workload.name}", bootstrap, ceiling, processes))
             ceiling.close()
-    return [_result(one, processes, its_rounds) for one, its_rounds in zip(filled, done, strict=True)]
+    return machine, [_result(one, processes, its_rounds) for one, its_rounds in zip(filled, done, strict=True)]
 
 
 def _round(one: Filled, directory: Path, bootstrap: str, ceiling: Ceiling, processes: int) -> Round:
@@ -139,12 +133,10 @@ def _round(one: Filled, directory: Path, bootstrap: str, ceiling: Ceiling, proce
     _settle(dsn)
     run = run_flow(settings, directory, dsn, topic, one.records, processes=processes)
     _settle(dsn)
-    copies = one.workload.copies
     with discarding_consumer(bootstrap, topic):
-        best = copying = ceiling.rows_per_second(one.workload)
-        if copies > 1:
-            copying = ceiling.rows_per_second(one.workload, copies=copies) / copies
-    result = Round(run.records_per_second / copies, best, copying, run.cpu_us_per_record, run.peak_mb)
+        best = ceiling.rows_per_second(one.workload)
+    rate = run.records_per_second * len(one.workload.writes) / one.records
+    result = Round(rate, best, run.cpu_us_per_record, run.peak_mb)
     progress.print(f"{one.workload.name}: {result.flow_per_second:,.0f}/s, ceiling {best:,.0f}/s, ratio {result.ratio:.2f}")
     return result
 
@@ -170,7 +162,6 @@ def _result(one: Filled, processes: int, rounds: Sequence[Round]) -> Result:
         ceiling_per_second=round(median(each.ceiling_per_second for each in rounds)),
         ratio=round(median(each.ratio for each in rounds), 2),
         ratios=sorted(round(each.ratio, 2) for each in rounds),
-        copying_ratio=round(median(each.copying_ratio for each in rounds), 2),
         flow_us_per_record=cpu_us(FLOW),
         postgres_us_per_record=cpu_us(POSTGRES),
         kafka_us_per_record=cpu_us(KAFKA),
@@ -180,9 +171,7 @@ def _result(one: Filled, processes: int, rounds: Sequence[Round]) -> Result:
 
 def show(results: Sequence[Result]) -> None:
     """Print the table."""
-    table = Table(
-        "workload", "processes", "bytes", "flow/s", "ceiling/s", "ratio", "of rounds", "to each copy", "CPU us", "peak MB"
-    )
+    table = Table("workload", "processes", "bytes", "flow/s", "ceiling/s", "ratio", "of rounds", "CPU us", "peak MB")
     for result in results:
         table.add_row(
             result.workload,
@@ -192,7 +181,6 @@ def show(results: Sequence[Result]) -> None:
             f"{result.ceiling_per_second:,}",
             f"{result.ratio:.2f}",
             " ".join(f"{ratio:.2f}" for ratio in result.ratios),
-            f"{result.copying_ratio:.2f}",
             f"{result.flow_us_per_record} {result.postgres_us_per_record} {result.kafka_us_per_record}",
             str(result.peak_mb),
         )

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 
 import psycopg
 
-from bench.workloads import REGULAR, Workload, Write
+from bench.workloads import KEY, REGULAR, Workload, Write, more_columns
 
 BATCH = 5_000
-KEY = ("id", "seq")
 Columns = tuple[str, ...]
 TYPES = {
     "id": "uuid",
@@ -51,8 +50,8 @@ class Ceiling:
         """Close the connection."""
         self._connection.close()
 
-    def rows_per_second(self, workload: Workload, *, copies: int = 1) -> float:
-        """Write the workload, all statements of one key in their order, each batch `copies` times; only writing is timed."""
+    def rows_per_second(self, workload: Workload) -> float:
+        """Write the workload, all statements of one key in their order; only writing is timed."""
         self._create(workload.table)
         upserts: dict[Columns, tuple[str, str]] = {}
         delete = f"DELETE FROM ceiling.{workload.table} AS t USING gone AS g WHERE t.id = g.id AND t.seq = g.seq"
@@ -63,10 +62,9 @@ class Ceiling:
                 upserts[columns] = self._statements(workload.table, columns, f"stage_{len(upserts)}")
             gone = "".join(f"{write.id}\t{write.seq}\n" for write in writes if write.op == "d").encode()
             started = time.perf_counter()
-            for _ in range(copies):
-                self._write([(*upserts[columns], buffer) for columns, buffer in buffers.items()], (delete, gone))
+            self._write([(*upserts[columns], buffer) for columns, buffer in buffers.items()], (delete, gone))
             seconds += time.perf_counter() - started
-        return copies * len(workload.writes) / seconds
+        return len(workload.writes) / seconds
 
     def _write(self, upserts: Sequence[tuple[str, str, bytes]], deletion: tuple[str, bytes]) -> None:
         """Write one batch: `upserts` are COPY, upsert and COPY lines, `deletion` a DELETE and the keys that it stages."""
@@ -82,7 +80,8 @@ class Ceiling:
                 cursor.execute(delete)
 
     def _create(self, table: str) -> None:
-        columns = ", ".join(f"{name} {kind}" for name, kind in TYPES.items())
+        types = TYPES | dict.fromkeys(more_columns(table), TYPES["note"])
+        columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
         self._connection.execute("CREATE SCHEMA IF NOT EXISTS ceiling")
         self._connection.execute(
             f"CREATE TABLE IF NOT EXISTS ceiling.{table} ({columns}, {METADATA}, PRIMARY KEY (id, seq)) WITH (fillfactor = 80)"

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.ceiling import Ceiling
-from bench.workloads import DDL, REGULAR, Workload, workloads
+from bench.workloads import REGULAR, Workload, ddl_of, workloads
 from cdc.ddl import read_ddl
 from cdc.event import ABSENT, Change, Record, RowState, Value
 from cdc.types.registry import codec_for
@@ -28,7 +28,7 @@ from sinks.postgres.migrate import migrate
 from sinks.postgres.writer import Writer, WriterOptions
 
 BATCH = 5_000
-TABLE = read_ddl(DDL.format(table="orders")).tables["bench", "orders"]
+TABLE = read_ddl(ddl_of("orders")).tables["bench", "orders"]
 RECORD = Record("bench.bench.orders", 0, 0, -1, None, None)
 
 
