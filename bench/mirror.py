@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +37,22 @@ class Seen:
     cpu_seconds: Mapping[str, float]
 
 
-def run_flow(settings: Mapping[str, str], directory: Path, dsn: str, topic: str, records: int, *, processes: int = 1) -> Run:
-    """Run the flow on a topic that it has not read before. Raises `RuntimeError` when it fails or leaves records."""
+def run_flow(
+    settings: Mapping[str, str],
+    directory: Path,
+    dsn: str,
+    topic: str,
+    records: int,
+    *,
+    processes: int = 1,
+    under: Sequence[str] = (),
+) -> Run:
+    """Run the flow, `under` another program if one is given, on a topic that it has not read before.
+
+    Raises `RuntimeError` when it fails or leaves records.
+    """
     log = directory / "flow.log"
-    command = [sys.executable, "-m", "dataflows", "run", "--processes", str(processes)]
+    command = [*under, sys.executable, "-m", "dataflows", "run", "--processes", str(processes)]
     command += ["--recovery-dir", str(directory / "recovery")]
     with log.open("ab") as out:
         process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=out, stderr=out)
