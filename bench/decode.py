@@ -18,6 +18,7 @@ from cdc.ddl import read_ddl
 from cdc.envelope import Envelope
 from cdc.event import ABSENT, Batch, Change, Reading, Record, RowState, Value
 from cdc.fingerprint import Fingerprints
+from cdc.plain_events import PlainEvents
 from cdc.reader import Event, TableReader
 from cdc.types.registry import codec_for
 from operators.copies import Copies
@@ -118,12 +119,15 @@ def parts(records: list[Record]) -> dict[str, Callable[[], object]]:
     reader = TableReader(TABLE, codec_for)
     envelopes = [reader.decode(record.value or b"") for record in records]
     loop, plain = row_by_loop(reader), reader.interpret._plain
-    fingerprint = Fingerprints("cdc.bench.orders")
+    fingerprint, events = Fingerprints("cdc.bench.orders"), PlainEvents(TABLE)
     values = [record.value for record in records]
+    payloads = [record.value or b"" for record in records]
     return {
         "copies, found by their fingerprints": lambda: Copies().fresh(0, "cdc.bench.orders", values),
         "fingerprint, one by one": lambda: [fingerprint(record.value or b"") for record in records],
         "fingerprint, many at once": lambda: fingerprint.of_all([record.value or b"" for record in records]),
+        "plain rows": lambda: events(values),
+        "of it, the text by C": lambda: events._text(payloads),
         "decode (msgspec)": lambda: [reader.decode(record.value or b"") for record in records],
         "interpret": lambda: [reader.rules[envelope.op](envelope) for envelope in envelopes],
         "of it, the row by generated code": lambda: [plain(e.after, e.source.ts_us, e.source.ts_us) for e in envelopes],
@@ -133,7 +137,8 @@ def parts(records: list[Record]) -> dict[str, Callable[[], object]]:
 
 def stages(batch: Batch[Record]) -> dict[str, Callable[[], object]]:
     """Return the stages themselves, each with those before it."""
-    deserialize = Deserialize(SCHEMA, "cdc")
+    plain, deserialize = Deserialize(SCHEMA, "cdc"), Deserialize(SCHEMA, "cdc")
+    deserialize.topic("cdc.bench.orders").reader.plain = lambda payloads: [None] * len(payloads)
     changes = map_types(validate(deserialize(batch)))
 
     def held(reading: Reading[Event]) -> Reading[Event]:
@@ -144,6 +149,7 @@ def stages(batch: Batch[Record]) -> dict[str, Callable[[], object]]:
         return list(Dedupe(lambda _: []).logic(None).on_batch([changes])[0])
 
     return {
+        "to map_types, plain rows": lambda: map_types(validate(plain(batch))),
         "deserialize": lambda: drain(deserialize(batch).items),
         "to validate": lambda: drain(validate(deserialize(batch)).items),
         "to map_types": lambda: map_types(validate(deserialize(batch))),

@@ -71,9 +71,9 @@ class PlainRow(msgspec.Struct, frozen=True, gc=False):
     """The state of a row of which an event says nothing but values: no tombstone, no expiry, no deletion.
 
     Nearly every event is like that, so its text is made once, as it is staged (`cdc.native`), and looked into only where rows
-    meet. `line` is COPY text: the key columns, the values of the `touched` columns (positions in `Table.regular`, ascending; the
-    same object for all rows of a form), write timestamp and marker, a tab behind each. `key` is its beginning, without the last
-    tab. Timestamps are microseconds.
+    meet. `line` is COPY text: the key columns, the values of the `touched` columns (positions in `Table.regular`, ascending;
+    the same object for all rows of a form), write timestamp and marker, a tab behind each. `key` is its beginning, without the
+    last tab. Timestamps are microseconds.
     """
 
     key: bytes
@@ -159,7 +159,7 @@ class Reading(msgspec.Struct, Generic[Item]):
 
     Made stage by stage, a batch may be larger than the processor's cache, and every stage fetches it from memory again: what
     that costs is in docs/decisions/copies-are-found-where-they-are-read.md. `rejected` and `skipped` are whole when `items` has
-    ended.
+    ended. `plain` are changes already: what needs none of those stages.
     """
 
     slot: int
@@ -167,3 +167,4 @@ class Reading(msgspec.Struct, Generic[Item]):
     positions: list[Position]
     rejected: list[Rejected]
     skipped: Counter[tuple[str, Skip]]
+    plain: list[Change]
