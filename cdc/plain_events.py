@@ -9,10 +9,9 @@ from __future__ import annotations
 import ctypes
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from functools import lru_cache
-from mmap import mmap
 from typing import Any, Final, NamedTuple
 
 from cdc.envelope import RANGE_END, RANGE_START, payload_of
@@ -95,15 +94,15 @@ class PlainEvents:
     def _text(self, payloads: list[bytes]) -> _Text:
         count, prefix, lengths = len(payloads), self._prefix_of(payloads), array("q", map(len, payloads))
         forms, stamps, touched = _zeros("B", count), _zeros("q", count), _zeros("Q", count * self._words)
-        text = mmap(-1, 3 * sum(lengths) + 16)  # only what is written becomes memory
+        text = _bytes_to_fill()(None, 3 * sum(lengths) + 16)
         used = _kernel().cassmirror_plain_rows(
             self._program,
             prefix,
             len(prefix),
             count,
-            _pointers(count)(*payloads),
+            _pointers(payloads),
             _address(lengths),
-            ctypes.byref(ctypes.c_char.from_buffer(text)),
+            text,
             len(text),
             _address(forms),
             _address(stamps),
@@ -204,16 +203,30 @@ def _address(numbers: array[int]) -> int:
     return numbers.buffer_info()[0]
 
 
+def _pointers(payloads: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
+    pointers = _pointer_array(len(payloads).bit_length())()
+    pointers[: len(payloads)] = payloads  # type: ignore[assignment]  # as ctypes takes them
+    return pointers
+
+
 @lru_cache(maxsize=64)
-def _pointers(length: int) -> type[ctypes.Array[ctypes.c_char_p]]:
-    return ctypes.c_char_p * length
+def _pointer_array(bits: int) -> type[ctypes.Array[ctypes.c_char_p]]:
+    """Return the type of arrays for lengths of so many bits: to make a type takes as long as 20 events."""
+    return ctypes.c_char_p * (1 << bits)
+
+
+@lru_cache(maxsize=1)
+def _bytes_to_fill() -> Callable[[None, int], bytes]:
+    """Return what makes bytes that hold anything yet: where nothing is written, no memory is touched."""
+    prototype = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_char_p, ctypes.c_ssize_t)
+    return prototype(("PyBytes_FromStringAndSize", ctypes.pythonapi))
 
 
 @lru_cache(maxsize=1)
 def _kernel() -> ctypes.CDLL:
     kernel = library("cdc.native.kernel")
-    number, address = ctypes.c_int64, ctypes.c_void_p
-    prefix, payloads, text, arrays = (ctypes.c_char_p, number), (number, address, address), (address, number), (address,) * 3
+    number, address, octets = ctypes.c_int64, ctypes.c_void_p, ctypes.c_char_p
+    program, payloads, text, arrays = (address, octets, number), (number, address, address), (octets, number), (address,) * 3
     kernel.cassmirror_plain_rows.restype = number
-    kernel.cassmirror_plain_rows.argtypes = [address, *prefix, *payloads, *text, *arrays, number]
+    kernel.cassmirror_plain_rows.argtypes = [*program, *payloads, *text, *arrays, number]
     return kernel
