@@ -18,6 +18,7 @@ from cdc.ddl import read_ddl
 from cdc.envelope import Envelope
 from cdc.event import ABSENT, Batch, Change, Reading, Record, RowState, Value
 from cdc.fingerprint import Fingerprints
+from cdc.plain_events import PlainEvents
 from cdc.reader import Event, TableReader
 from cdc.types.registry import codec_for
 from operators.copies import Copies
@@ -120,11 +121,14 @@ def parts(records: list[Record]) -> dict[str, Callable[[], object]]:
     reader = TableReader(TABLE, codec_for)
     envelopes = [reader.decode(record.value or b"") for record in records]
     loop, plain = row_by_loop(reader), reader.interpret._plain
-    fingerprint = Fingerprints("cdc.bench.orders")
+    fingerprint, events = Fingerprints("cdc.bench.orders"), PlainEvents(TABLE)
     values, prints = [record.value for record in records], [record.fingerprint for record in records]
+    payloads = [record.value or b"" for record in records]
     return {
         "fingerprint": lambda: fingerprint(values),
         "copies, found by their fingerprints": lambda: Copies().fresh(0, prints),
+        "plain rows": lambda: events(values),
+        "of it, the text by C": lambda: events._text(payloads),
         "decode (msgspec)": lambda: [reader.decode(record.value or b"") for record in records],
         "interpret": lambda: [reader.rules[envelope.op](envelope) for envelope in envelopes],
         "of it, the row by generated code": lambda: [plain(e.after, e.source.ts_us, e.source.ts_us) for e in envelopes],
@@ -134,7 +138,8 @@ def parts(records: list[Record]) -> dict[str, Callable[[], object]]:
 
 def stages(batch: Batch[Record]) -> dict[str, Callable[[], object]]:
     """Return the stages themselves, each with those before it."""
-    deserialize = Deserialize(SCHEMA, "cdc")
+    plain, deserialize = Deserialize(SCHEMA, "cdc"), Deserialize(SCHEMA, "cdc")
+    deserialize.topic("cdc.bench.orders").reader.plain = lambda payloads: [None] * len(payloads)
     changes = map_types(validate(deserialize(batch)))
 
     def held(reading: Reading[Event]) -> Reading[Event]:
@@ -145,6 +150,7 @@ def stages(batch: Batch[Record]) -> dict[str, Callable[[], object]]:
         return list(Dedupe(lambda _: []).logic(None).on_batch([changes])[0])
 
     return {
+        "to map_types, plain rows": lambda: map_types(validate(plain(batch))),
         "deserialize": lambda: drain(deserialize(batch).items),
         "to validate": lambda: drain(validate(deserialize(batch)).items),
         "to map_types": lambda: map_types(validate(deserialize(batch))),

@@ -162,7 +162,7 @@ class Reading(msgspec.Struct, Generic[Item]):
 
     Made stage by stage, a batch may be larger than the processor's cache, and every stage fetches it from memory again: what
     that costs is in docs/decisions/copies-are-found-where-they-are-read.md. `rejected` and `skipped` are whole when `items` has
-    ended.
+    ended. `plain` are changes already: what needs none of those stages.
     """
 
     slot: int
@@ -170,3 +170,4 @@ class Reading(msgspec.Struct, Generic[Item]):
     positions: list[Position]
     rejected: list[Rejected]
     skipped: Counter[tuple[str, Skip]]
+    plain: list[Change]

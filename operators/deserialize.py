@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from cdc.envelope import payload_of
 from cdc.errors import BadRecord, UnknownColumn, UnknownTable
-from cdc.event import Batch, Reading, Record, Skip
+from cdc.event import Batch, Change, Reading, Record, Skip
 from cdc.key_columns import CodecOf
 from cdc.reader import Event, TableReader
 from cdc.schema import Schema, Table
@@ -44,10 +46,11 @@ class Deserialize:
         self._use(schema)
 
     def __call__(self, batch: Batch[Record]) -> Reading[Event]:
-        """Decode one poll, as its events are asked for. Idempotent."""
+        """Read the plain events of one poll, and decode the others as they are asked for. Idempotent."""
         self._use(self._current())
-        events = _Poll(self, batch).events(batch.items)
-        return Reading(batch.slot, events, batch.positions, batch.rejected, batch.skipped)
+        plain, others = self._plain(batch.items)
+        events = _Poll(self, batch).events(others)
+        return Reading(batch.slot, events, batch.positions, batch.rejected, batch.skipped, plain)
 
     def topic(self, name: str) -> _Topic:
         """Return how a topic is read."""
@@ -60,6 +63,16 @@ class Deserialize:
     def learn(self, need: str) -> None:
         """Ask for a newer schema."""
         self._use(self._refresh(need))
+
+    def _plain(self, records: Iterable[Record]) -> tuple[list[Change], list[Record]]:
+        """Return what the plain events change, and the records that are none."""
+        changes: list[Change] = []
+        others: list[Record] = []
+        for topic, run in groupby(records, attrgetter("topic")):
+            plain, rest = self.topic(topic).plain([*run])
+            changes += plain
+            others += rest
+        return changes, others
 
     def _use(self, schema: Schema | None) -> None:
         """Read by another schema, if it is another."""
@@ -83,6 +96,14 @@ class _Topic:
                 self._reader = TableReader(table, codec_of)
             except BadRecord as problem:
                 self._problem = problem
+
+    def plain(self, records: list[Record]) -> tuple[list[Change], list[Record]]:
+        """Return what the plain events change, and the records that are none."""
+        if self._reader is None:
+            return [], records
+        table, rows = self._reader.table, self._reader.plain([record.value for record in records])
+        changes = [Change(table, row, record) for row, record in zip(rows, records, strict=True) if row is not None]
+        return changes, [record for row, record in zip(rows, records, strict=True) if row is None]
 
     @property
     def reader(self) -> TableReader:

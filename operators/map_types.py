@@ -13,7 +13,7 @@ STAGE: Final = "map_types"
 
 def map_types(batch: Reading[Event]) -> Batch[Change]:
     """Map each event by the rules of its table; those that change nothing are counted."""
-    changes, rejected, skipped = [], batch.rejected, batch.skipped
+    changes, rejected, skipped = batch.plain, batch.rejected, batch.skipped
     for event in batch.items:
         envelope, reader = event.envelope, event.reader
         try:

@@ -7,13 +7,25 @@ from typing import Any
 import pytest
 
 from cdc.errors import CassandraUnavailable
-from cdc.event import Batch, Position, Record, RowState, Skip
+from cdc.event import ABSENT, Batch, PlainRow, Position, Record, RowState, Skip
+from cdc.plain_state import row_state
 from cdc.schema import Schema
 from operators.attempt import BUG
 from operators.deserialize import Deserialize
 from operators.map_types import map_types
 from operators.validate import validate
-from tests.fixtures.events import TS, batch, envelope, event, record, schema_of, table_of, written
+from tests.fixtures.events import (
+    TS,
+    batch,
+    envelope,
+    event,
+    judged,
+    record,
+    schema_of,
+    states_of,
+    table_of,
+    written,
+)
 from tests.fixtures.events import as_json as json
 
 TABLE = table_of("CREATE TABLE shop.t (a int PRIMARY KEY, c text)")
@@ -62,7 +74,7 @@ def test_a_bad_record_is_refused_alone(case: str) -> None:
     bad, stage, error_type, table = BAD[case]
     got = run(good(1), bad, good(2))
     assert [(r.stage, r.error_type, r.table, r.record) for r in got.rejected] == [(stage, error_type, table, bad)]
-    assert [change.what.key for change in got.items] == [("1",), ("2",)]
+    assert [state.key for state in states_of(got)] == [("1",), ("2",)]
 
 
 def test_a_refusal_names_the_column_and_not_its_value() -> None:
@@ -74,8 +86,23 @@ def test_a_refusal_names_the_column_and_not_its_value() -> None:
 def test_a_change_carries_table_and_record() -> None:
     (change,) = run(good()).items
     assert change.table is TABLE
-    assert change.what == RowState(("1",), TS, ["x"], TS, is_whole=True)
+    assert row_state(TABLE, change.what) == RowState(("1",), TS, ["x"], TS, is_whole=True)
     assert change.record == good()
+
+
+def test_plain_rows_and_others_are_read_alike() -> None:
+    got = run(good(1), judged(good(2)), good(3))
+    assert [type(change.what) for change in got.items] == [PlainRow, PlainRow, RowState]
+    assert states_of(got) == [RowState((key,), TS, ["x"], TS, is_whole=True) for key in ("1", "3", "2")]
+    assert [change.record for change in got.items] == [good(1), good(3), judged(good(2))]
+
+
+def test_topics_stay_apart_in_a_poll() -> None:
+    other = table_of("CREATE TABLE shop.u (b text PRIMARY KEY, d int)")
+    row = event(other, "i", {"b": written("k"), "d": written(5)})
+    got = run(good(1), row, good(2), deserialize=Deserialize(schema_of(TABLE, other), "cdc"))
+    assert [(change.table, change.record) for change in got.items] == [(TABLE, good(1)), (other, row), (TABLE, good(2))]
+    assert [state.values for state in states_of(got)] == [["x"], ["5"], ["x"]]
 
 
 def test_positions_slot_and_counts_stay_with_the_batch() -> None:
@@ -138,8 +165,8 @@ def test_an_unknown_column_asks_for_the_schema_and_is_then_read() -> None:
     altered = table_of("CREATE TABLE shop.t (a int PRIMARY KEY, c text); ALTER TABLE shop.t ADD d int;")
     catalog = Catalog(schema_of(altered))
     added = event(TABLE, "i", GOOD | {"a": written(2), "d": written(4)})
-    got = run(good(1), added, good(3), deserialize=Deserialize(SCHEMA, "cdc", refresh=catalog))
-    assert [change.what.values for change in got.items] == [["x"], ["x", "4"], ["x", got.items[2].what.values[1]]]
+    got = run(judged(good(1)), added, judged(good(3)), deserialize=Deserialize(SCHEMA, "cdc", refresh=catalog))
+    assert [state.values for state in states_of(got)] == [["x"], ["x", "4"], ["x", ABSENT]]
     assert [change.table for change in got.items] == [TABLE, altered, altered]
     assert catalog.needs == ["cdc.shop.t: the table has no column 'd'"]
 
@@ -206,12 +233,12 @@ def test_a_bug_costs_one_record_and_keeps_its_traceback(stage: str, monkeypatch:
     else:
         monkeypatch.setattr(reader, "parse", bug)
         monkeypatch.setattr(reader, "decode", bug)
-    got = run(good(1), good(0), good(2), deserialize=deserialize)
+    got = run(good(1), judged(good(0)), good(2), deserialize=deserialize)
     (letter,) = got.rejected
-    assert (letter.stage, letter.error_type, letter.table, letter.record) == (stage, BUG, "shop.t", good(0))
+    assert (letter.stage, letter.error_type, letter.table, letter.record) == (stage, BUG, "shop.t", judged(good(0)))
     assert "ZeroDivisionError" in letter.message
     assert "in divided" in letter.message
-    assert [change.what.key for change in got.items] == [("1",), ("2",)]
+    assert [state.key for state in states_of(got)] == [("1",), ("2",)]
 
 
 class Buggy:
@@ -242,4 +269,4 @@ def test_a_stage_leaves_the_end_of_the_process_alone(monkeypatch: pytest.MonkeyP
     deserialize = Deserialize(SCHEMA, "cdc")
     monkeypatch.setitem(deserialize.topic("cdc.shop.t").reader.rules, "i", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(good(1), deserialize=deserialize)
+        run(judged(good(1)), deserialize=deserialize)
