@@ -71,9 +71,9 @@ class PlainRow(msgspec.Struct, frozen=True, gc=False):
     """The state of a row of which an event says nothing but values: no tombstone, no expiry, no deletion.
 
     Nearly every event is like that, so its text is made once, as it is staged (`cdc.native`), and looked into only where rows
-    meet. `line` is COPY text: the key columns, the values of the `touched` columns (positions in `Table.regular`, ascending; the
-    same object for all rows of a form), write timestamp and marker, a tab behind each. `key` is its beginning, without the last
-    tab. Timestamps are microseconds.
+    meet. `line` is COPY text: the key columns, the values of the `touched` columns (positions in `Table.regular`, ascending;
+    the same object for all rows of a form), write timestamp and marker, a tab behind each. `key` is its beginning, without the
+    last tab. Timestamps are microseconds.
     """
 
     key: bytes

@@ -9,6 +9,7 @@ import pytest
 
 from cdc.ddl import read_ddl
 from cdc.event import Batch, Change, RangeDeletion, Rejected, RowState, Skip
+from cdc.plain_state import state_of
 from operators.copies import Copies
 from operators.deserialize import Deserialize
 from operators.map_types import map_types
@@ -78,7 +79,8 @@ def _timeless(change: Change) -> object:
     what = change.what
     if isinstance(what, RangeDeletion):
         return what.partition, what.partition_bytes, what.start, what.end
-    return what.key, what.values, what.marker is None, what.deletion is None
+    state = state_of(change.table, what)
+    return state.key, state.values, state.marker is None, state.deletion is None
 
 
 def test_compaction_markers_are_counted() -> None:
