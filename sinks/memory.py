@@ -11,6 +11,7 @@ from functools import cached_property
 
 from cdc.event import Change, Key, Position, RangeDeletion, RowState
 from cdc.ordering import cells_of, collapse, is_visible, merge, row_state, strip, visible_values
+from cdc.plain_state import Row, state_of
 from cdc.ranges import ClusteringOrder
 from cdc.schema import CqlType, Table
 from cdc.types.base import TypeCodec
@@ -65,13 +66,14 @@ class _MemoryTable:
         self._rows: dict[Key, RowState] = {}
         self._deletions: dict[Key, set[RangeDeletion]] = defaultdict(set)
 
-    def apply(self, parts: Sequence[RowState | RangeDeletion]) -> None:
+    def apply(self, parts: Sequence[Row | RangeDeletion]) -> None:
         """Store the range deletions, then merge the rows that they leave."""
         new = {part for part in parts if isinstance(part, RangeDeletion)}
         for deletion in new:
             self._deletions[deletion.partition].add(deletion)
         self._strip_rows(new)
-        states = collapse((part for part in parts if isinstance(part, RowState)), self._serializers)
+        rows = [state_of(self._table, part) for part in parts if not isinstance(part, RangeDeletion)]
+        states = collapse(rows, self._serializers)
         for key, state in states.items():
             left = self._stripped(key, state, self._deletions.get(key[: self._width], ()))
             if left is not None:

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import attrgetter
 
-from cdc.event import Change, RowState
-from cdc.realign import Realign, realigner
+from cdc.event import Change, RangeDeletion
+from cdc.plain_state import state_of
+from cdc.realign import realigner
 from cdc.schema import Table
 from sinks.postgres.layout import Layout
 
 
 def align(layouts: Mapping[str, Layout], changes: Iterable[Change]) -> Iterator[Change]:
     """Yield the changes with the table of their layout, cells with their columns; what nothing is left of goes."""
-    realigners: dict[int, Realign] = {}
-    for change in changes:
-        old, layout = change.table, layouts.get(change.table.full_name)
+    for old, together in groupby(changes, attrgetter("table")):
+        layout = layouts.get(old.full_name)
         if layout is None or old is layout.table:
-            yield change
-            continue
+            yield from together
+        elif _same_columns(old, layout.table):
+            yield from (Change(layout.table, change.what, change.record) for change in together)
+        else:
+            yield from _realigned(old, layout.table, together)
+
+
+def _realigned(old: Table, new: Table, changes: Iterable[Change]) -> Iterator[Change]:
+    realigned = realigner(old, new)
+    for change in changes:
         what = change.what
-        if isinstance(what, RowState) and not _same_columns(old, layout.table):
-            if id(old) not in realigners:
-                realigners[id(old)] = realigner(old, layout.table)
-            moved = realigners[id(old)](what)
-            if moved is None:
-                continue
-            what = moved
-        yield Change(layout.table, what, change.record)
+        moved = what if isinstance(what, RangeDeletion) else realigned(state_of(old, what))
+        if moved is not None:
+            yield Change(new, moved, change.record)
 
 
 def unchanged(layout: Layout, known: Layout | None) -> Layout:

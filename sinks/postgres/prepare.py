@@ -9,7 +9,8 @@ from operator import attrgetter
 
 import msgspec
 
-from cdc.event import Change, Position, RangeDeletion, RowState
+from cdc.event import Change, Position, RangeDeletion
+from cdc.plain_state import Row
 from sinks.postgres.layout import Layout
 from sinks.postgres.stage import Group, stage
 
@@ -17,17 +18,13 @@ _table, _what, _write_ts = attrgetter("table"), attrgetter("what"), attrgetter("
 
 
 class TableBatch(msgspec.Struct):
-    """The changes of one table; `groups` are their row states, staged, `newest_write` the timestamp of the newest one."""
+    """The changes of one table; `groups` are their rows, staged, `newest_write` the timestamp of the newest one."""
 
     layout: Layout
     changes: list[Change]
     deletions: list[RangeDeletion]
     groups: list[Group]
     newest_write: int | None
-
-    @property
-    def states(self) -> list[RowState]:
-        return [change.what for change in self.changes if isinstance(change.what, RowState)]
 
 
 class Prepared(msgspec.Struct):
@@ -53,12 +50,12 @@ def prepare(layouts: Mapping[str, Layout], changes: Iterable[Change], positions:
 
 
 def _table_batch(layout: Layout, changes: list[Change]) -> TableBatch:
-    states: list[RowState] = []
-    deletions: list[RangeDeletion] = []
-    for what in map(_what, changes):
-        if type(what) is RowState:  # quicker than isinstance, which asks a struct's metaclass when it is none
-            states.append(what)
-        else:
-            deletions.append(what)
-    newest_write = max(map(_write_ts, states), default=None)
-    return TableBatch(layout, changes, deletions, stage(layout, states), newest_write)
+    deletions = [what for what in map(_what, changes) if type(what) is RangeDeletion]
+    rows = rows_of(changes)
+    newest_write = max(map(_write_ts, rows), default=None)
+    return TableBatch(layout, changes, deletions, stage(layout, rows), newest_write)
+
+
+def rows_of(changes: Iterable[Change]) -> list[Row]:
+    """Return the rows of the changes; `type` is quicker than isinstance, which asks a struct's metaclass when it is none."""
+    return [what for what in map(_what, changes) if type(what) is not RangeDeletion]

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 import psycopg
 
-from cdc.event import Change, Position, RowState
+from cdc.event import Change, Position, RangeDeletion
 from sinks.postgres import offsets, tombstones
 from sinks.postgres.connection import lock_table
 from sinks.postgres.judged import StatementFailed, TableNow, judged, tables_now
 from sinks.postgres.layout import Layout
 from sinks.postgres.merge import Care, NewRows, merge_groups
-from sinks.postgres.prepare import Prepared, TableBatch
+from sinks.postgres.prepare import Prepared, TableBatch, rows_of
 from sinks.postgres.stage import Group, stage
 from sinks.postgres.statements import create_stage
 from sinks.postgres.sweep import clock_now, keep_clock
@@ -117,16 +117,16 @@ class Session:
         if not refused and not now.has_tombstones:
             return table.groups, []
         gone = {id(change) for change in refused}
-        states = [c.what for c in table.changes if isinstance(c.what, RowState) and id(c) not in gone]
+        rows = rows_of(change for change in table.changes if id(change) not in gone)
         if now.has_tombstones:
-            states = list(tombstones.strip_covered_states(cursor, table.layout, states))
-        return stage(table.layout, states), refused
+            rows = list(tombstones.strip_covered_rows(cursor, table.layout, rows))
+        return stage(table.layout, rows), refused
 
     def _refused(self, cursor: psycopg.Cursor, changes: Sequence[Change], purged_before_ms: int | None) -> list[Change]:
         """Return replays from before a purge: what would have beaten them may be forgotten."""
         if purged_before_ms is None:
             return []
-        old = [c for c in changes if isinstance(c.what, RowState) and 0 <= c.record.timestamp_ms < purged_before_ms]
+        old = [c for c in changes if not isinstance(c.what, RangeDeletion) and 0 <= c.record.timestamp_ms < purged_before_ms]
         if not old:
             return []
         cursor.execute(offsets.READ, (self._group_id,))

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from cdc.event import ABSENT, Key, RowState
-from cdc.ordering import cells_of, collapse
+from cdc.event import ABSENT, Key, PlainRow, RowState
+from cdc.ordering import cells_of
+from cdc.plain_state import ESCAPES, Row, copy_texts, state_of
+from sinks.postgres.collapse import collapse
 from sinks.postgres.layout import Layout
 from sinks.postgres.statements import DELETION, Touched
 
 MAX_GROUPS = 8  # sets of touched columns that get a statement of their own in a batch; rarer ones take the general form
 MIN_GROUP_ROWS = 16
 NULL = "\\N"
-ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -26,15 +28,43 @@ class Group(msgspec.Struct, frozen=True):
     lines: bytes
 
 
-def stage(layout: Layout, states: Iterable[RowState]) -> list[Group]:
-    """Return the COPY groups of a batch of row states, at most one row a key."""
-    collapsed = collapse(states, layout.serializers)
-    simple: dict[Touched, list[RowState]] = defaultdict(list)
+def stage(layout: Layout, rows: Sequence[Row]) -> list[Group]:
+    """Return the COPY groups of a batch, at most one row a key."""
+    simple, general, deletions = _by_form(layout, collapse(layout, rows))
+    kept = sorted(simple, key=lambda touched: len(simple[touched]), reverse=True)
+    kept = [touched for i, touched in enumerate(kept) if i == 0 or (i < MAX_GROUPS and len(simple[touched]) >= MIN_GROUP_ROWS)]
+    for touched in simple.keys() - set(kept):
+        general += [state_of(layout.table, row) for row in simple[touched]]
+    groups = [_simple_group(layout, touched, simple[touched], i) for i, touched in enumerate(kept)]
+    if general:
+        groups.append(_group([_general_line(layout, state, len(groups)) for state in general], None))
+    if deletions:
+        groups.append(_group(_deletion_lines(deletions, len(groups)), DELETION))
+    return groups
+
+
+def stage_keys(keys: Iterable[tuple[Key, int]]) -> bytes:
+    """Return COPY lines of bare keys, each with a timestamp: what range deletions cover."""
+    return _encoded([_line((*key, str(timestamp))) for key, timestamp in keys])
+
+
+class _ByForm(NamedTuple):
+    """Rows that only write values, by the columns they touch; bare row deletions; and all others."""
+
+    simple: Mapping[Touched, Sequence[Row]]
+    general: list[RowState]
+    deletions: list[RowState]
+
+
+def _by_form(layout: Layout, rows: Collection[Row]) -> _ByForm:
+    simple: dict[Touched, list[Row]] = defaultdict(list)
     general: list[RowState] = []
     deletions: list[RowState] = []
     forms: dict[tuple[type, ...], Touched] = {}
     whole = tuple(range(len(layout.columns)))
-    for state in collapsed.values():
+    for row in [row for row in rows if type(row) is PlainRow]:
+        simple[row.touched].append(row)
+    for state in [row for row in rows if type(row) is RowState]:
         if state.is_whole:
             simple[whole].append(state)
             continue
@@ -46,21 +76,7 @@ def stage(layout: Layout, states: Iterable[RowState]) -> list[Group]:
             general.append(state)
         else:
             simple[touched].append(state)
-    kept = sorted(simple, key=lambda touched: len(simple[touched]), reverse=True)
-    kept = [touched for i, touched in enumerate(kept) if i == 0 or (i < MAX_GROUPS and len(simple[touched]) >= MIN_GROUP_ROWS)]
-    for touched in simple.keys() - set(kept):
-        general += simple[touched]
-    groups = [_group(_simple_lines(touched, simple[touched], i), touched) for i, touched in enumerate(kept)]
-    if general:
-        groups.append(_group([_general_line(layout, state, len(groups)) for state in general], None))
-    if deletions:
-        groups.append(_group(_deletion_lines(deletions, len(groups)), DELETION))
-    return groups
-
-
-def stage_keys(keys: Iterable[tuple[Key, int]]) -> bytes:
-    """Return COPY lines of bare keys, each with a timestamp: what range deletions cover."""
-    return _encoded([_line((*key, str(timestamp))) for key, timestamp in keys])
+    return _ByForm(simple, general, deletions)
 
 
 def _touched(form: tuple[type, ...]) -> Touched:
@@ -79,21 +95,28 @@ def _encoded(lines: list[str]) -> bytes:
     return "\n".join(lines).encode()
 
 
-def _simple_lines(touched: Touched, states: list[RowState], group: int) -> list[str]:
+def _simple_group(layout: Layout, touched: Touched, rows: Sequence[Row], group: int) -> Group:
+    plain = [row.line for row in rows if type(row) is PlainRow]
+    states = [row for row in rows if type(row) is RowState]
+    lines = (b"%d\n" % group).join([*plain, b""])
+    return Group(touched, len(rows), lines + _encoded(_simple_lines(layout, touched, states, group)))
+
+
+def _simple_lines(layout: Layout, touched: Touched, states: Sequence[RowState], group: int) -> list[str]:
     rows: list[Sequence[str]]
-    if len(touched or ()) == len(states[0].values):
+    if len(touched or ()) == len(layout.columns):
         rows = [(*state.key, *state.values) for state in states]  # type: ignore[arg-type]  # all written
     else:
         rows = [(*state.key, *[value for value in state.values if value is not ABSENT]) for state in states]  # type: ignore[arg-type]
     return [
         f"{text}\t{(written := str(state.write_ts))}\t"
         f"{written if state.marker == state.write_ts else NULL if state.marker is None else state.marker}\t{group}"
-        for text, state in zip(_texts(rows), states, strict=True)
+        for text, state in zip(copy_texts(rows), states, strict=True)
     ]
 
 
 def _deletion_lines(states: list[RowState], group: int) -> list[str]:
-    texts = _texts([state.key for state in states])
+    texts = copy_texts([state.key for state in states])
     return [f"{text}\t{state.deletion}\t{group}" for text, state in zip(texts, states, strict=True)]
 
 
@@ -127,16 +150,6 @@ def _expiry(layout: Layout, state: RowState) -> tuple[str | None, int | None]:
 
 def _array(slots: list[int | None]) -> str:
     return "{" + ",".join("NULL" if slot is None else str(slot) for slot in slots) + "}"
-
-
-def _texts(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the beginning of each row's COPY line; escaping is rare, so its need is looked for in all of them at once."""
-    lines = list(map("\t".join, rows))
-    text = "\n".join(lines)
-    tabs, newlines = sum(map(len, rows)) - len(rows), len(rows) - 1
-    if "\\" in text or "\r" in text or text.count("\t") != tabs or text.count("\n") != newlines:
-        return ["\t".join([value.translate(ESCAPES) for value in row]) for row in rows]
-    return lines
 
 
 def _line(values: tuple[str | None, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -13,8 +13,9 @@ import xxhash
 
 from cdc.codec.partition_key import serialize_partition_key
 from cdc.errors import BadRecord
-from cdc.event import Bound, Key, RangeDeletion, RowState
+from cdc.event import Bound, Key, RangeDeletion
 from cdc.ordering import strip
+from cdc.plain_state import Row, key_texts, state_of, texts_of
 from sinks.postgres.layout import Layout, StoredColumn
 from sinks.postgres.stage import stage_keys
 from sinks.postgres.statements import bury_invisible, copy_keys, delete_covered, lock_staged, strip_covered
@@ -99,18 +100,34 @@ def _strip_rows(cursor: psycopg.Cursor, layout: Layout, covered: Mapping[Key, in
         cursor.execute(statement, {"now": now})
 
 
-def strip_covered_states(cursor: psycopg.Cursor, layout: Layout, states: Sequence[RowState]) -> Iterator[RowState]:
-    """Yield the states without what stored deletions cover; those with nothing left are skipped."""
-    hashes = [partition_hash(serialize_partition_key(layout.table, state.key[: layout.partition_length])) for state in states]
-    cursor.execute(OF_PARTITIONS, (layout.table_id, list(set(hashes))))
+def strip_covered_rows(cursor: psycopg.Cursor, layout: Layout, rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield the rows without what stored deletions cover; those with nothing left are skipped.
+
+    A plain row is looked into only where its partition has a deletion.
+    """
+    keys, clustering = key_texts(rows), len(layout.key) - layout.partition_length
+    partitions = [key.rsplit(b"\t", clustering)[0] for key in keys]
+    deletions = _of_partitions(cursor, layout, set(partitions))
+    for row, text, partition in zip(rows, keys, partitions, strict=True):
+        covering = _covering_ts(layout, deletions[partition], text) if partition in deletions else None
+        remaining = row if covering is None else strip(state_of(layout.table, row), covering)
+        if remaining is not None:
+            yield remaining
+
+
+def _of_partitions(cursor: psycopg.Cursor, layout: Layout, partitions: Set[bytes]) -> dict[bytes, list[RangeDeletion]]:
+    """Return the stored deletions of those partitions that have some, by the partition's COPY text."""
+    hashes = {text: partition_hash(serialize_partition_key(layout.table, texts_of(text))) for text in partitions}
+    cursor.execute(OF_PARTITIONS, (layout.table_id, list(set(hashes.values()))))
     deletions: dict[bytes, list[RangeDeletion]] = defaultdict(list)
     for *row, digest in cursor:
         deletions[digest].append(_stored(row).deletion)
-    for state, digest in zip(states, hashes, strict=True):
-        covering = [d.deletion_ts for d in deletions.get(digest, ()) if _covers(layout, d, state.key)]
-        remaining = strip(state, max(covering)) if covering else state
-        if remaining is not None:
-            yield remaining
+    return {text: deletions[digest] for text, digest in hashes.items() if digest in deletions}
+
+
+def _covering_ts(layout: Layout, deletions: Iterable[RangeDeletion], key_text: bytes) -> int | None:
+    key = texts_of(key_text)
+    return max((deletion.deletion_ts for deletion in deletions if _covers(layout, deletion, key)), default=None)
 
 
 def partition_hash(partition_bytes: bytes) -> bytes:

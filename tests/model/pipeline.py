@@ -17,6 +17,7 @@ from operators.map_types import map_types
 from operators.validate import validate
 from tests.model.events import TOPIC_PREFIX, events, records
 from tests.model.histories import DDL
+from tests.model.plain import perhaps_plain
 from tests.model.statements import Statement
 
 KEYSPACE = "model"
@@ -29,9 +30,9 @@ class Stages:
         self._deserialize = Deserialize(schema, topic_prefix)
 
     def __call__(self, poll: Iterable[Record]) -> tuple[list[Change], list[Rejected]]:
-        """Return the changes of one poll and what was refused."""
+        """Return the changes of one poll, some of them as plain rows, and what was refused."""
         batch = map_types(validate(self._deserialize(Batch(0, list(poll), []))))
-        return batch.items, batch.rejected
+        return [perhaps_plain(change) for change in batch.items], batch.rejected
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from sinks.postgres.connection import connect
 from sinks.postgres.layout import Layout
 from sinks.postgres.migrate import migrate
 from sinks.postgres.writer import Writer, WriterOptions
+from tests.model.plain import perhaps_plain
 
 TOPIC_ID = "id-1"
 
@@ -88,7 +89,7 @@ def change(
     offset: int = 0,
     timestamp_ms: int = -1,
 ) -> Change:
-    """Return an INSERT (`marker`), UPDATE or row deletion as a change; all of it expires at `expires`."""
+    """Return an INSERT (`marker`), UPDATE or row deletion as a change, perhaps plain; all of it expires at `expires`."""
     cells: list[Value] = [values.get(column.name, ABSENT) for column in layout.columns]
     expiries = [None if cell is ABSENT or expires is None else expires for cell in cells]
     state = RowState(
@@ -100,7 +101,7 @@ def change(
         marker_expires=expires if marker else None,
         deletion=deletion,
     )
-    return Change(layout.table, state, _record(layout, offset, timestamp_ms))
+    return perhaps_plain(Change(layout.table, state, _record(layout, offset, timestamp_ms)))
 
 
 def range_deletion(layout: Layout, partition: Key, ts: int, start: Bound = Bound(), end: Bound = Bound()) -> Change:  # noqa: B008  # frozen

@@ -18,6 +18,7 @@ from sinks.postgres.session import ORDERED_BATCHES, Session
 from sinks.postgres.writer import Writer
 from tests.integration.postgres.stepping import Stage, Work, every_schedule, some_schedules
 from tests.model.mirror import MemoryMirror, PostgresMirror, set_clock
+from tests.model.plain import perhaps_plain
 
 SCHEMA = read_ddl("CREATE TABLE steps.t (p int, c int, a int, b int, PRIMARY KEY (p, c));")
 TABLE = SCHEMA.tables["steps", "t"]
@@ -275,4 +276,4 @@ def _work(doing: Doing, partition: str) -> Work:
 
 
 def _changes(makers: Sequence[Make], partition: str) -> list[Change]:
-    return [Change(TABLE, make(partition), NO_RECORD) for make in makers]
+    return [perhaps_plain(Change(TABLE, make(partition), NO_RECORD)) for make in makers]

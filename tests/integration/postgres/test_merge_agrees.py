@@ -15,6 +15,7 @@ from cdc.ordering import is_visible, merge, visible_values
 from cdc.schema import Table
 from sinks.postgres.merge import NewRows
 from tests.model.mirror import PostgresMirror
+from tests.model.plain import perhaps_plain
 from tests.model.stored import stored_states
 from tests.unit.ordering.cases import LATE, MERGE_CASES, SIGHT_CASES, SOON, every_state
 
@@ -45,8 +46,8 @@ def table() -> Table:
 
 
 def changes(states: Iterable[RowState]) -> list[Change]:
-    """Return the states as changes, each of a row of its own."""
-    return [Change(table(), msgspec.structs.replace(state, key=key(i)), NO_RECORD) for i, state in enumerate(states)]
+    """Return the states as changes, each of a row of its own, some of them plain."""
+    return [perhaps_plain(replace_key(state, key(i))) for i, state in enumerate(states)]
 
 
 def key(number: int) -> Key:

@@ -23,6 +23,7 @@ from sinks.postgres.table_layouts import TableLayouts
 from sinks.postgres.writer import Writer, WriterOptions
 from tests.fixtures.clusters import ScriptedCluster
 from tests.integration.postgres.sink_tables import position, topic_of
+from tests.model.plain import perhaps_plain
 
 DDL = "CREATE TABLE live.t (k int PRIMARY KEY, b text, d text); CREATE TABLE live.other (k int PRIMARY KEY, b text);"
 FAR = 4_000_000_000
@@ -88,7 +89,7 @@ def change(table: Table, key: str, ts: int, *, marker: bool = True, expires: int
     state = RowState((key,), ts, cells, ts if marker else None, is_whole=ABSENT not in cells and None not in cells)
     if expires is not None:
         state.expires, state.marker_expires = [expires] * len(cells), expires
-    return Change(table, state, Record(topic_of(table.name), 0, 0, -1, None, None))
+    return perhaps_plain(Change(table, state, Record(topic_of(table.name), 0, 0, -1, None, None)))
 
 
 def test_a_column_that_is_added_is_there_before_the_first_row_that_has_it(world: World) -> None:

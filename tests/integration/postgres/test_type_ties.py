@@ -13,6 +13,7 @@ from cdc.recorded_values import comparable, expected_text
 from tests.model import kinds
 from tests.model.kinds import Kind
 from tests.model.mirror import PostgresMirror
+from tests.model.plain import perhaps_plain
 
 KINDS = sorted((kind for kind in vars(kinds).values() if isinstance(kind, Kind)), key=lambda kind: kind.cql)
 SCHEMA = read_ddl(
@@ -57,4 +58,4 @@ def change(key: int, number: int, value: object, expires: int | None) -> Change:
     values[place] = expected_text(TABLE.regular[place].type, value)
     expiries[place] = expires
     state = RowState((str(key),), 1, values, expires=expiries if expires is not None else None)
-    return Change(TABLE, state, NO_RECORD)
+    return perhaps_plain(Change(TABLE, state, NO_RECORD))
