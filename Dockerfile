@@ -1,20 +1,19 @@
 # The mirror's worker, from locked packages that are checked against their hashes.
 FROM python:3.12.14-slim-bookworm AS build
 WORKDIR /src
-COPY requirements.lock requirements-worker.lock ./
+COPY requirements-worker.lock requirements-build.lock ./
 RUN python -m venv --without-pip /opt/cassmirror \
     && pip --python /opt/cassmirror/bin/python install --quiet --no-cache-dir --no-deps --only-binary :all: \
         --require-hashes --requirement requirements-worker.lock
-# What builds the project stays here: the lock's entry goes on to the first line that does not end in a backslash.
-RUN sed -n '/^setuptools==/,/[^\\]$/p' requirements.lock >build.lock \
-    && pip install --quiet --no-cache-dir --no-deps --only-binary :all: --require-hashes --requirement build.lock
+# What builds the project, a C compiler among it, stays here.
+RUN pip install --quiet --no-cache-dir --no-deps --only-binary :all: --require-hashes --requirement requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY cdc cdc
 COPY runtime runtime
 COPY operators operators
 COPY sinks sinks
 COPY dataflows dataflows
-RUN pip wheel --quiet --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
+RUN CC="python -m ziglang cc" pip wheel --quiet --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
     && pip --python /opt/cassmirror/bin/python install --quiet --no-cache-dir --no-deps --no-index /wheels/cassmirror-*.whl
 
 FROM python:3.12.14-slim-bookworm

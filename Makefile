@@ -49,9 +49,10 @@ format: setup ## let ruff write the layout
 bench: setup ## rows a second of the whole flow against the ceiling of this machine
 	$(BIN)/python -m bench $(ARGS)
 
-lock: ## write requirements.lock anew, and the part of it that a worker needs (needs uv)
+lock: ## write requirements.lock anew, the part of it that a worker needs, and what builds one (needs uv)
 	$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
 	$(COMPILE) --constraint requirements.lock pyproject.toml --output-file requirements-worker.lock
+	printf 'setuptools\nziglang\n' | $(COMPILE) --constraint requirements.lock - --output-file requirements-build.lock
 
 clean: ## remove .venv and all that tools have left
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -69,12 +69,11 @@ def test_the_workers_lock_is_the_part_of_the_lock_that_it_needs() -> None:
     assert names <= {entry.partition("==")[0] for entry in worker}
 
 
-def test_what_builds_the_project_is_found_in_the_lock() -> None:
-    (script,) = re.findall(r"sed -n '([^']+)' requirements.lock", WORKER)
-    command = ["sed", "-n", script, "requirements.lock"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert found.rstrip("\n") in entries("requirements.lock")
-    assert found.startswith("setuptools==")
+def test_what_builds_the_project_is_locked_and_the_same_as_elsewhere() -> None:
+    build = entries("requirements-build.lock")
+    assert [entry for entry in build if "://" in entry or "--hash=sha256:" not in entry] == []
+    assert {entry.partition("==")[0] for entry in build} == {"setuptools", "ziglang"}
+    assert len(build & entries("requirements.lock")) == 1
 
 
 def test_the_worker_is_asked_whether_it_lives_where_it_answers() -> None:

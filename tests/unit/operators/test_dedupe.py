@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cdc.event import Batch, Change, Position, Record, RowState, Skip
+from cdc.event import UNKNOWN, Batch, Change, Position, Record, RowState, Skip
 from operators.dedupe import Dedupe, SlotDedupe, Window, WindowState
 from tests.fixtures.events import table_of
 
@@ -22,7 +22,7 @@ def print_of(number: int) -> bytes:
 
 
 def change(number: int | None) -> Change:
-    fingerprint = b"" if number is None else print_of(number)
+    fingerprint = UNKNOWN if number is None else print_of(number)
     record = Record("cdc.k.t", 0, 0, -1, None, None, fingerprint)
     return Change(TABLE, RowState((str(number),), 1, []), record)
 
