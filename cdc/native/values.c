@@ -102,7 +102,7 @@ static bool varint(struct scan *scan)
     return numeric(scan, &number) && !has_fraction(&number) && !is_negative_zero(&number);
 }
 
-/* ---- floating point: only what surely is finite and normal ---- */
+/* ---- floating point: only what surely is finite and normal, and as Java writes it: with a fraction ---- */
 
 static bool take_exponent(struct scan *scan, int limit)
 {
@@ -121,8 +121,8 @@ static bool floating(struct scan *scan, ptrdiff_t max_digits, int max_exponent)
 {
     const char *from = scan->at;
     struct number number;
-    return take_number(scan, &number) && digits_of(&number) <= max_digits && take_exponent(scan, max_exponent) &&
-           put(scan, from, (size_t)(scan->at - from));
+    return take_number(scan, &number) && has_fraction(&number) && digits_of(&number) <= max_digits &&
+           take_exponent(scan, max_exponent) && put(scan, from, (size_t)(scan->at - from));
 }
 
 /* Takes what Python's repr writes of a number of so few digits that no two of them are one. */
