@@ -31,6 +31,8 @@ static inline bool put(struct scan *scan, const char *text, size_t length)
     return true;
 }
 
+static inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 /* Takes an integer as JSON writes it, but not -0, of 64 bits. */
 bool take_integer(struct scan *scan, int64_t *value);
 
@@ -46,6 +48,9 @@ struct value_kind {
     value_function *cell;
     value_function *key; /* refuses what is not one-to-one */
 };
+
+/* Takes any JSON string that PostgreSQL's text can hold. */
+value_function take_text;
 
 extern const struct value_kind value_kinds[];
 extern const int value_kind_count;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -192,6 +193,27 @@ def test_changed_bytes(payload: bytes, changes: list[tuple[int, int, bytes]]) ->
     for row in READER([payload]):
         if row is not None:
             JUDGE.confirm(payload, row)
+
+
+@lru_cache
+def one_column(cql: str) -> tuple[PlainEvents, Judge, bytes]:
+    """Return the readers of a table with one column of a type, and an event of it without the value."""
+    table = table_of(f"CREATE TABLE k.t (a int PRIMARY KEY, v {cql})")
+    return PlainEvents(table), Judge(table), as_json(envelope(table, "i", {"a": written(1), "v": written("#")}))
+
+
+NUMBERS = st.text("0123456789-+.eE", max_size=24)
+STRINGS = st.text('01aAfFnu\\/.-+="é😀', max_size=24) | st.builds("/{}.{}.{}.{}".format, *[st.integers(-1, 300)] * 4)
+
+
+@settings(patient, max_examples=500)
+@given(st.sampled_from(COLUMNS), NUMBERS | (NUMBERS | STRINGS).map('"{}"'.format))
+def test_any_notation_of_a_value(cql: str, notation: str) -> None:
+    plain, judge, event = one_column(cql)
+    payload = event.replace(b'"#"', notation.encode())
+    for row in plain([payload]):
+        if row is not None:
+            judge.confirm(payload, row)
 
 
 @patient
