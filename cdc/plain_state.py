@@ -34,9 +34,7 @@ def state_of(table: Table, row: Row) -> RowState:
 def texts_of(line: bytes, count: int | None = None) -> Key:
     """Return the first texts in COPY text, or all; NULL must not be among them."""
     texts = line.decode().split("\t")[:count]
-    if b"\\" in line:
-        texts = [_ESCAPED.sub(_character, text) for text in texts]
-    return tuple(texts)
+    return tuple([_ESCAPED.sub(_character, text) if "\\" in text else text for text in texts])
 
 
 def copy_texts(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,10 +1,10 @@
-// What librdkafka has polled, before anything of it becomes an object: runs of one partition, and copies of chosen records.
+/* What librdkafka has polled, before anything of it becomes an object: runs of one partition, and copies of chosen records. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-// `rd_kafka_message_t` of librdkafka's public header, stable since 0.8.
-typedef struct {
+/* `rd_kafka_message_t` of librdkafka's public header, the same since its version 0.8. */
+struct message {
     int32_t error;
     void *topic;
     int32_t partition;
@@ -14,10 +14,10 @@ typedef struct {
     size_t key_size;
     int64_t offset;
     void *hidden;
-} message;
+};
 
-// Messages side by side of one topic partition and one error (0: records). A topic is a handle of librdkafka's.
-typedef struct {
+/* Messages side by side of one topic partition and one error (0: records). A topic is a handle of librdkafka's. */
+struct run {
     void *topic;
     int64_t next_offset;
     int64_t bytes;
@@ -25,20 +25,27 @@ typedef struct {
     int32_t error;
     int32_t first;
     int32_t count;
-} run;
+};
 
-typedef int64_t timestamp_of(const message *, int32_t *kind);
-typedef void destroy(message *);
+/* What is copied of one record: offset and time (milliseconds, -1: none), and where key and value end in the buffer (-1: null). */
+struct place {
+    int64_t offset, timestamp_ms, key_end, value_end;
+};
 
-// Fills `runs` (room for one a message) and the addresses and sizes of all values; returns the number of runs.
-int32_t cassmirror_runs(const message *const *messages, int32_t count, run *runs, const char **values, size_t *sizes) {
-    run *last = NULL;
+typedef int64_t timestamp_function(const struct message *, int32_t *kind);
+typedef void destroy_function(struct message *);
+
+/* Fills `runs` (room for one a message) and the addresses and sizes of all values; returns the number of runs. */
+int32_t cassmirror_runs(const struct message *const *messages, int32_t count, struct run *runs, const char **values,
+                        size_t *sizes)
+{
+    struct run *last = NULL;
     int32_t found = 0;
     for (int32_t i = 0; i < count; i++) {
-        const message *one = messages[i];
+        const struct message *one = messages[i];
         if (last == NULL || one->topic != last->topic || one->partition != last->partition || one->error != last->error) {
             last = &runs[found++];
-            *last = (run){.topic = one->topic, .partition = one->partition, .error = one->error, .first = i};
+            *last = (struct run){.topic = one->topic, .partition = one->partition, .error = one->error, .first = i};
         }
         last->count++;
         last->bytes += (int64_t)(one->value_size + one->key_size);
@@ -49,31 +56,31 @@ int32_t cassmirror_runs(const message *const *messages, int32_t count, run *runs
     return found;
 }
 
-// What is copied of one record: offset and time (milliseconds, -1: none), and where key and value end in the buffer (-1: null).
-typedef struct {
-    int64_t offset, timestamp_ms, key_end, value_end;
-} place;
-
-// Returns the bytes that `cassmirror_copy` needs for these messages.
-int64_t cassmirror_size(const message *const *messages, const int32_t *chosen, int32_t count) {
-    int64_t size = 0;
-    for (int32_t i = 0; i < count; i++) size += (int64_t)(messages[chosen[i]]->key_size + messages[chosen[i]]->value_size);
-    return size;
+/* Returns the bytes that `cassmirror_copy` needs for these messages. */
+int64_t cassmirror_size(const struct message *const *messages, const int32_t *chosen, int32_t count)
+{
+    size_t size = 0;
+    for (int32_t i = 0; i < count; i++)
+        size += messages[chosen[i]]->key_size + messages[chosen[i]]->value_size;
+    return (int64_t)size;
 }
 
-static int64_t append(char *buffer, int64_t *end, const char *bytes, size_t size) {
-    if (bytes == NULL) return -1;
+static int64_t append(char *buffer, int64_t *end, const char *bytes, size_t size)
+{
+    if (bytes == NULL)
+        return -1;
     memcpy(buffer + *end, bytes, size);
     return *end += (int64_t)size;
 }
 
-// Copies key and value of the chosen messages into the buffer, one behind the other.
-void cassmirror_copy(
-    const message *const *messages, const int32_t *chosen, int32_t count, timestamp_of *timestamp, char *buffer, place *places) {
+/* Copies key and value of the chosen messages into the buffer, one behind the other. */
+void cassmirror_copy(const struct message *const *messages, const int32_t *chosen, int32_t count, timestamp_function *timestamp,
+                     char *buffer, struct place *places)
+{
     int64_t end = 0;
     for (int32_t i = 0; i < count; i++) {
-        const message *one = messages[chosen[i]];
-        int32_t kind = 0;
+        const struct message *one = messages[chosen[i]];
+        int32_t kind;
         places[i].offset = one->offset;
         places[i].timestamp_ms = timestamp(one, &kind);
         places[i].key_end = append(buffer, &end, one->key, one->key_size);
@@ -81,7 +88,9 @@ void cassmirror_copy(
     }
 }
 
-// Gives the messages back to librdkafka.
-void cassmirror_destroy(message **messages, int32_t count, destroy *one) {
-    for (int32_t i = 0; i < count; i++) one(messages[i]);
+/* Gives the messages back to librdkafka. */
+void cassmirror_destroy(struct message **messages, int32_t count, destroy_function *destroy)
+{
+    for (int32_t i = 0; i < count; i++)
+        destroy(messages[i]);
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 
 from cdc.event import ABSENT, Change, PlainRow, RowState
-from cdc.plain_state import copy_texts
+from cdc.plain_state import copy_texts, row_state
 
 NULL = rb"\N"
 
@@ -28,7 +28,14 @@ def as_plain(change: Change) -> Change:
     return change if plain is None else Change(change.table, plain, change.record)
 
 
+def as_state(change: Change) -> Change:
+    """Return the change, a plain row as the state that it holds."""
+    what = change.what
+    return Change(change.table, row_state(change.table, what), change.record) if isinstance(what, PlainRow) else change
+
+
 def perhaps_plain(change: Change) -> Change:
     """Return the change, plain in about half of the cases that can be: its content decides."""
-    content = repr((change.what, change.record.offset))
-    return as_plain(change) if zlib.crc32(content.encode()) % 2 else change
+    state = as_state(change)
+    content = repr((state.what, change.record.offset))
+    return as_plain(state) if zlib.crc32(content.encode()) % 2 else state

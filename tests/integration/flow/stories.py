@@ -61,7 +61,7 @@ def recorded(names: list[str]) -> Story:
 def is_timeless(replay: Replay) -> bool:
     """Return whether nothing in a recording expires: any later clock shows the same rows."""
     changes, _ = replay.changes(replay.records)
-    states = [change.what for change in changes if isinstance(change.what, RowState)]
+    states = [change.what for change in changes if isinstance(change.what, RowState)]  # plain rows never expire
     return not any(state.marker_expires or any(state.expires or ()) for state in states)
 
 

@@ -34,6 +34,7 @@ NAMES = [
 ]
 KEYS = sorted(strategies.SCALARS.keys() - {"counter", "duration"})
 COLUMNS = sorted(strategies.SCALARS.keys() - {"counter"})
+UDT = CqlType("udt", (CqlType("int"),), udt_name="u", field_names=("x",))
 
 
 def number(digits: int) -> st.SearchStrategy[float]:
@@ -68,9 +69,7 @@ def tables(draw: st.DrawFn, types: st.SearchStrategy[CqlType], names: list[str])
 
 
 def containers() -> st.SearchStrategy[CqlType]:
-    return (
-        strategies.container_types() | st.just(CqlType("list", (CqlType("int"),))) | st.just(CqlType("udt", (CqlType("int"),)))
-    )
+    return strategies.container_types() | st.just(CqlType("list", (CqlType("int"),))) | st.just(UDT)
 
 
 def cells(column: Column) -> st.SearchStrategy[Any]:
