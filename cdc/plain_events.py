@@ -20,6 +20,7 @@ from cdc.native import library
 from cdc.schema import Column, Table
 
 MAX_FORMS: Final = 4096  # sets of touched columns that are remembered: any tuple is made again, but costs time
+AT_ONCE: Final = 500  # events: their text stays in the processor's cache until it is cut into lines
 _WITH_SCHEMA: Final = b'{"schema"'
 _PAYLOAD: Final = b'"payload":'
 _NOT_PLAIN: Final = b"\0"
@@ -89,7 +90,10 @@ class PlainEvents:
         """Return the row of each event, None where it is not plain. Idempotent, never raises for what a payload holds."""
         if self._program is None:
             return [None] * len(payloads)
-        return self._rows(self._text([payload or b"" for payload in payloads]))
+        rows: list[PlainRow | None] = []
+        for begin in range(0, len(payloads), AT_ONCE):
+            rows += self._rows(self._text([payload or b"" for payload in payloads[begin : begin + AT_ONCE]]))
+        return rows
 
     def _text(self, payloads: list[bytes]) -> _Text:
         count, prefix, lengths = len(payloads), self._prefix_of(payloads), array("q", map(len, payloads))

@@ -105,10 +105,10 @@ class PartitionReader:
             enable_auto_offset_store=False,
             auto_offset_reset="error",  # a lost offset must be seen: `earliest` and `latest` jump silently
             allow_auto_create_topics=False,
-            queued_max_messages_kbytes=16_384,  # bounds what is fetched ahead
+            queued_max_messages_kbytes=8_192,  # bounds what is fetched ahead
             fetch_queue_backoff_ms=20,  # librdkafka's 1 s would leave a fast reader without records
-            fetch_max_bytes=4_194_304,  # compressed: events take seven times that when opened, all that came at once
-            max_partition_fetch_bytes=1_048_576,
+            fetch_max_bytes=2_097_152,  # compressed: events take seven times that when opened, all that came at once
+            max_partition_fetch_bytes=524_288,
         )
         del config["error_cb"]
         self._consumer = RawConsumer(config, client.on_trouble or (lambda _reason: None))

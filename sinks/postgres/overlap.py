@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from cdc.event import Batch, Change, Position
 from sinks.postgres.prepare import Prepared
 from sinks.postgres.writer import Outcome, Writer
 
+MAX_BYTES: Final = 16_777_216  # of the events of one transaction: three of them are held at once, whatever a row's size
+SAMPLE: Final = 16
+
 
 class OverlappedWriter:
     """Hands batches to the writer in the order they came; waits when it falls behind. May be called from several threads.
 
-    An idle writer takes at once what there is; a busy one finds all that gathered meanwhile: few are late, many are fast.
+    An idle writer takes at once what there is; a busy one finds all that gathered meanwhile: few are late, many are fast. No
+    more gathers than `max_rows` or `MAX_BYTES`, and the batch that goes beyond.
     """
 
     def __init__(self, writer: Writer, *, max_rows: int, on_written: Callable[[Prepared, Outcome], None]) -> None:
@@ -22,7 +27,7 @@ class OverlappedWriter:
         self._on_written = on_written
         self._changed = threading.Condition()
         self._pending: list[Batch[Change]] = []
-        self._pending_rows = 0
+        self._pending_rows = self._pending_bytes = 0
         self._ready: Prepared | None = None
         self._preparing = False
         self._writing = False
@@ -36,7 +41,8 @@ class OverlappedWriter:
             self._start()
             self._pending.append(batch)
             self._pending_rows += len(batch.items)
-            if self._pending_rows < self._max_rows:
+            self._pending_bytes += _bytes_of(batch.items)
+            if self._pending_rows < self._max_rows and self._pending_bytes < MAX_BYTES:
                 self._changed.notify_all()
                 return
             self._wait_for(lambda: self._ready is None and not self._preparing)
@@ -83,7 +89,8 @@ class OverlappedWriter:
         return self._writer.prepare(changes, positions)
 
     def _take(self) -> list[Batch[Change]]:
-        batches, self._pending, self._pending_rows = self._pending, [], 0
+        batches, self._pending = self._pending, []
+        self._pending_rows = self._pending_bytes = 0
         return batches
 
     def _wait_for(self, condition: Callable[[], bool]) -> None:
@@ -122,3 +129,9 @@ class OverlappedWriter:
                 self._changed.notify_all()
                 return ready
             return self._take()
+
+
+def _bytes_of(changes: Sequence[Change]) -> int:
+    """Return about how many bytes the events of the changes have."""
+    sample = changes[:: max(1, len(changes) // SAMPLE)]
+    return sum(len(change.record.value or b"") for change in sample) * len(changes) // max(1, len(sample))

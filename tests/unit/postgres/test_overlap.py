@@ -9,10 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from cdc.event import Batch, Change, Position
-from sinks.postgres.overlap import OverlappedWriter
+from cdc.event import Batch, Change, Position, Record, RowState
+from sinks.postgres.overlap import MAX_BYTES, OverlappedWriter
 from sinks.postgres.prepare import Prepared
 from sinks.postgres.writer import Outcome, Writer
+from tests.fixtures.events import table_of
+
+TABLE = table_of("CREATE TABLE k.t (a int PRIMARY KEY)")
 
 
 class FakeWriter:
@@ -57,8 +60,10 @@ def overlapped(fake: FakeWriter) -> Iterator[OverlappedWriter]:
     writer.close()
 
 
-def batch(partition: int, offset: int, rows: int = 3) -> Batch[Change]:
-    return Batch(partition, cast("list[Change]", [None] * rows), [Position("t", partition, "id", offset)])
+def batch(partition: int, offset: int, rows: int = 3, size: int = 100) -> Batch[Change]:
+    record = Record("t", partition, offset, -1, None, bytes(size))
+    change = Change(TABLE, RowState(("1",), 1, []), record)
+    return Batch(partition, [change] * rows, [Position("t", partition, "id", offset)])
 
 
 def test_flush_returns_when_all_is_written(fake: FakeWriter, overlapped: OverlappedWriter) -> None:
@@ -109,6 +114,21 @@ def test_each_partition_keeps_its_order_when_several_threads_submit(fake: FakeWr
     overlapped.flush()
     by_partition = {p: [found.next_offset for found in fake.written if found.partition == p] for p in range(4)}
     assert by_partition == {partition: list(range(200)) for partition in range(4)}
+
+
+@pytest.mark.parametrize("large", [{"rows": 10}, {"rows": 2, "size": MAX_BYTES // 2}])
+def test_what_gathers_is_bounded_in_rows_and_in_bytes(
+    fake: FakeWriter, overlapped: OverlappedWriter, large: dict[str, int]
+) -> None:
+    fake.open.clear()
+    overlapped.submit(batch(0, 1))
+    fake.writing.wait()
+    overlapped.submit(batch(0, 2, **large))  # is made ready
+    waiting = in_thread(lambda: overlapped.submit(batch(0, 3, **large)))
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    fake.open.set()
+    waiting.join()
 
 
 @pytest.mark.parametrize("call", ["submit", "flush"])
