@@ -120,7 +120,7 @@ def parts(records: list[Record]) -> dict[str, Callable[[], object]]:
     """Return what the stages are made of."""
     reader = TableReader(TABLE, codec_for)
     envelopes = [reader.decode(record.value or b"") for record in records]
-    loop, plain = row_by_loop(reader), reader.interpret._plain
+    loop, live = row_by_loop(reader), reader.interpret._live
     fingerprint, events = Fingerprints("cdc.bench.orders"), PlainEvents(TABLE)
     values, prints = [record.value for record in records], [record.fingerprint for record in records]
     payloads = [record.value or b"" for record in records]
@@ -131,7 +131,7 @@ def parts(records: list[Record]) -> dict[str, Callable[[], object]]:
         "of it, the text by C": lambda: events._text(payloads),
         "decode (msgspec)": lambda: [reader.decode(record.value or b"") for record in records],
         "interpret": lambda: [reader.rules[envelope.op](envelope) for envelope in envelopes],
-        "of it, the row by generated code": lambda: [plain(e.after, e.source.ts_us, e.source.ts_us) for e in envelopes],
+        "of it, the row by generated code": lambda: [live(e.after, e.source.ts_us, e.source.ts_us) for e in envelopes],
         "the row by a loop, for comparison": lambda: [loop(envelope) for envelope in envelopes],
     }
 

@@ -14,7 +14,7 @@ from cdc.envelope import Envelope, RangeBound
 from cdc.errors import MissingKey, UnexpectedEnvelope, ValueOutOfRange
 from cdc.event import ABSENT, Bound, Key, RangeDeletion, RowState, Skip, Value
 from cdc.key_columns import CodecOf, ColumnReader, PartitionKeyReader
-from cdc.plain_row import plain_row_reader
+from cdc.live_row import live_row_reader
 from cdc.schema import Column, Table
 
 Outcome = RowState | RangeDeletion | Skip
@@ -44,7 +44,7 @@ class Interpreter:
         self._dropped = [attributes[name] for name in attributes if name in table.dropped_columns]
         self._static = [attributes[c.name] for c in table.static]
         self._deletable = [*self._own, *self._static, *self._dropped]
-        self._plain = plain_row_reader(self._partition, self._clustering, self._regular, self._dropped)
+        self._live = live_row_reader(self._partition, self._clustering, self._regular, self._dropped)
         self.rules: dict[str, Callable[[Envelope[Any]], Outcome]] = {
             "i": self._insert,
             "c": self._insert,  # as a transform renames it
@@ -58,14 +58,14 @@ class Interpreter:
         source = envelope.source
         if source.snapshot != "false" and source.is_snapshot:
             return self._snapshot_row(envelope)
-        row = self._plain(envelope.after, source.ts_us, source.ts_us)
+        row = self._live(envelope.after, source.ts_us, source.ts_us)
         return row if row is not None else self._written_row(envelope, source.ts_us)
 
     def _update(self, envelope: Envelope[Any]) -> Outcome:
         source = envelope.source
         if source.snapshot != "false" and source.is_snapshot:
             return self._snapshot_row(envelope)
-        row = self._plain(envelope.after, source.ts_us, None) or self._written_row(envelope, None)
+        row = self._live(envelope.after, source.ts_us, None) or self._written_row(envelope, None)
         if isinstance(row, Skip):
             return row
         for value in row.values:

@@ -1,8 +1,8 @@
-"""The fast way from an event to a row: nothing in it expires, nothing is missing.
+"""The fast way from a decoded event to a row: nothing in it expires, nothing is missing.
 
-Nearly every event is like that, so for each table straight-line code is generated once, as `dataclasses` and `msgspec` do:
-a third to a half less time a row than a loop over the columns (`bench/decode.py`). Only numbers are put into its text; the
-names of columns, which are any strings, never are.
+Of the events that are not plain (`cdc.plain_events`) most are like that: they have values that C does not read. So for each
+table straight-line code is generated once, as `dataclasses` and `msgspec` do: a third to a half less time a row than a loop over the
+columns (`bench/decode.py`). Only numbers are put into its text; the names of columns, which are any strings, never are.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from cdc.key_columns import ColumnReader, PartitionKeyReader
 
 Keys = Sequence[ColumnReader[str]]
 Cells = Sequence[ColumnReader[str | None]]
-PlainRowReader = Callable[[Any, int, int | None], RowState | None]
+LiveRowReader = Callable[[Any, int, int | None], RowState | None]
 
 
-def plain_row_reader(partition: PartitionKeyReader, clustering: Keys, regular: Cells, dropped: Sequence[str]) -> PlainRowReader:
+def live_row_reader(partition: PartitionKeyReader, clustering: Keys, regular: Cells, dropped: Sequence[str]) -> LiveRowReader:
     """Return a function of `after`, write timestamp and marker that gives a row, or None where the careful way has to judge.
 
     None stands for a cell that expires, a null key, or bad data: the careful way then tells which column it is.
@@ -28,7 +28,7 @@ def plain_row_reader(partition: PartitionKeyReader, clustering: Keys, regular: C
     names |= {f"text_{column.attribute}": column.to_text for column in regular}
     names |= {"ABSENT": ABSENT, "RowState": RowState, "BadRecord": BadRecord, "partition_texts": partition.texts}
     exec("\n".join(_source(partition, clustering, regular, dropped)), names)  # noqa: S102 - reasons in the module's docstring
-    reader: PlainRowReader = names["read"]
+    reader: LiveRowReader = names["read"]
     return reader
 
 
