@@ -78,11 +78,12 @@ def _on_rows(rows: int) -> list[Operation]:
     table = TABLES["rows"]
     rnd = random.Random(3)
 
-    def upserted(first_ts: int) -> Callable[[int], Turn]:
+    def upserted(first_ts: int, ground: Ground = lambda _: []) -> Callable[[int], Turn]:
         def turn(number: int) -> Turn:
             chosen = [row_key(i, rows) for i in rnd.sample(range(rows), min(rows, 2 * BATCH))]
             kept = [key for key in chosen if int(key[0]) > TURNS][:BATCH]  # in partitions that no turn deletes
-            return Turn(len(kept), [_row(table, key, first_ts + number) for key in kept])
+            changes = [_row(table, key, first_ts + number) for key in kept]
+            return Turn(len(kept), changes, ground if number == 0 else lambda _: [])
 
         return turn
 
@@ -97,7 +98,7 @@ def _on_rows(rows: int) -> list[Operation]:
     return [
         Operation("5,000 upserts", ROWS, rows, table, upserted(10)),
         Operation("a partition of 1,000 rows", ROWS, rows, table, partition_deleted),
-        Operation("5,000 upserts, deletions elsewhere", ROWS, rows, table, upserted(100)),
+        Operation("5,000 upserts, deletions elsewhere", ROWS, rows, table, upserted(100, lambda of: [store_ranges(of, -1, 1)])),
         Operation("1,000 row deletions", ROWS, rows, table, rows_deleted),
     ]
 
