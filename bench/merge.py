@@ -55,10 +55,10 @@ def measure(dsn: str, rows: int) -> Iterator[tuple[str, float, float]]:
     ceiling = Ceiling(dsn)
     plan = [workload for workload in workloads(rows) if workload.table == "orders"]
     for workload in plan:
-        merged = _merge(dsn, writer, _batches(workload), rows)
+        merged = _merge(dsn, writer, batches(workload), rows)
         plain = _backend_us(ceiling.backend_pid, rows, partial(ceiling.rows_per_second, workload))
         yield workload.name, merged, plain
-    yield "the same again", _merge(dsn, writer, _batches(plan[-1]), rows), 0
+    yield "the same again", _merge(dsn, writer, batches(plan[-1]), rows), 0
     writer.close()
 
 
@@ -87,7 +87,8 @@ def _seconds(pid: int) -> float:
     return float(times.user + times.system)
 
 
-def _batches(workload: Workload) -> Iterator[list[Change]]:
+def batches(workload: Workload) -> Iterator[list[Change]]:
+    """Yield the changes of a workload as the sink gets them, in batches, in no order."""
     codecs = {column.name: codec_for(column.type) for column in TABLE.regular}
     changes = []
     for write in workload.writes:
