@@ -1,7 +1,7 @@
 """The fast way from a decoded event to a row: nothing in it expires, nothing is missing.
 
 Of the events that are not plain (`cdc.plain_events`) most are like that: they have values that C does not read. So for each
-table straight-line code is generated once, as `dataclasses` and `msgspec` do: a third to a half less time a row than a loop over
+table straight-line code is generated once, as `dataclasses` and `msgspec` do: a third to half less time a row than a loop over
 the columns (`bench/decode.py`). Only numbers are put into its text; the names of columns, which are any strings, never are.
 """
 
