@@ -31,6 +31,14 @@ def state_of(table: Table, row: Row) -> RowState:
     return row if isinstance(row, RowState) else row_state(table, row)
 
 
+def oldest_ts(row: Row) -> int:
+    """Return the smallest timestamp in a row: a deletion that is older, and not of the same one, takes nothing from it."""
+    if isinstance(row, PlainRow):
+        return row.write_ts if row.marker is None else min(row.write_ts, row.marker)
+    stamps: list[int | None] = [row.write_ts, row.marker, row.deletion, *(row.stamps or ())]
+    return min([stamp for stamp in stamps if stamp is not None])
+
+
 def texts_of(line: bytes, count: int | None = None) -> Key:
     """Return the first texts in COPY text, or all; NULL must not be among them."""
     texts = line.decode().split("\t")[:count]

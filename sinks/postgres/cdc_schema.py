@@ -9,7 +9,7 @@ import psycopg
 
 from sinks.postgres.connection import DDL_LOCK, lock_table
 
-NEWEST_VERSION: Final = "0002"
+NEWEST_VERSION: Final = "0003"
 """The last of `migrations/versions`."""
 
 

@@ -12,7 +12,7 @@ from sinks.postgres.layout import Layout
 
 TABLES = """
     SELECT t.id, t.version, (extract(epoch FROM t.purged_before) * 1000)::bigint,
-           EXISTS (SELECT 1 FROM cdc.tombstones AS x WHERE x.table_id = t.id)
+           (SELECT max(x.deletion_ts) FROM cdc.tombstones AS x WHERE x.table_id::bigint = t.id AND x.id > 0)
     FROM cdc.tables AS t WHERE t.id = ANY(%s)
 """
 
@@ -31,12 +31,12 @@ class LayoutChanged(Exception):  # noqa: N818  # a state, mended by reading the 
 
 
 class TableNow(msgspec.Struct, frozen=True):
-    """What `cdc.tables` says of a table under its lock."""
+    """What `cdc.tables` says of a table under its lock, and the timestamp of its newest stored range deletion."""
 
     table_id: int
     version: int
     purged_before_ms: int | None
-    has_tombstones: bool
+    newest_deletion: int | None
 
 
 @contextmanager

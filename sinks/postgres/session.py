@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import is_
 
 import psycopg
 
 from cdc.event import Change, Position, RangeDeletion
+from cdc.plain_state import oldest_ts
 from sinks.postgres import offsets, tombstones
 from sinks.postgres.connection import lock_table
 from sinks.postgres.judged import StatementFailed, TableNow, judged, tables_now
@@ -114,13 +116,17 @@ class Session:
     def _groups(self, cursor: psycopg.Cursor, table: TableBatch, now: TableNow) -> tuple[Sequence[Group], list[Change]]:
         """Return what is to be merged: the batch as staged, or staged again without refused replays and covered cells."""
         refused = self._refused(cursor, table.changes, now.purged_before_ms)
-        if not refused and not now.has_tombstones:
+        if not refused and now.newest_deletion is None:
             return table.groups, []
         gone = {id(change) for change in refused}
         rows = rows_of(change for change in table.changes if id(change) not in gone)
-        if now.has_tombstones:
-            rows = list(tombstones.strip_covered_rows(cursor, table.layout, rows))
-        return stage(table.layout, rows), refused
+        oldest = min(map(oldest_ts, rows), default=None)
+        left = rows
+        if oldest is not None and now.newest_deletion is not None and oldest <= now.newest_deletion:
+            left = list(tombstones.strip_covered_rows(cursor, table.layout, rows, oldest))
+        if not refused and len(left) == len(rows) and all(map(is_, left, rows)):
+            return table.groups, []
+        return stage(table.layout, left), refused
 
     def _refused(self, cursor: psycopg.Cursor, changes: Sequence[Change], purged_before_ms: int | None) -> list[Change]:
         """Return replays from before a purge: what would have beaten them may be forgotten."""

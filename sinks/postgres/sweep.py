@@ -24,9 +24,9 @@ PURGE_GRAVEYARD = """
     SELECT count(*), max(stored_at) FROM old
 """
 PURGE_TOMBSTONES = """
-    WITH old AS (DELETE FROM cdc.tombstones WHERE id IN
+    WITH old AS (DELETE FROM cdc.tombstones WHERE id = ANY (ARRAY
         (SELECT id FROM cdc.tombstones WHERE table_id = %(table_id)s AND applied AND stored_at < to_timestamp(%(cutoff)s)
-         ORDER BY stored_at LIMIT %(rows)s)
+         ORDER BY stored_at LIMIT %(rows)s))
         RETURNING stored_at)
     SELECT count(*), max(stored_at) FROM old
 """

@@ -15,7 +15,7 @@ from cdc.codec.partition_key import serialize_partition_key
 from cdc.errors import BadRecord
 from cdc.event import Bound, Key, RangeDeletion
 from cdc.ordering import strip
-from cdc.plain_state import Row, key_texts, state_of, texts_of
+from cdc.plain_state import Row, key_texts, oldest_ts, state_of, texts_of
 from sinks.postgres.layout import Layout, StoredColumn
 from sinks.postgres.stage import stage_keys
 from sinks.postgres.statements import bury_invisible, copy_keys, delete_covered, lock_staged, strip_covered
@@ -29,9 +29,21 @@ STORE = """
     WHERE cdc.tombstones.deletion_ts < excluded.deletion_ts
 """
 COLUMNS = "id, partition_key, partition_bytes, range_start, range_end, deletion_ts"
-NOT_APPLIED = f"SELECT {COLUMNS} FROM cdc.tombstones WHERE table_id = %s AND NOT applied ORDER BY id LIMIT %s"
-OF_PARTITIONS = f"SELECT {COLUMNS}, partition_hash FROM cdc.tombstones WHERE table_id = %s AND partition_hash = ANY(%s)"
-APPLIED = "UPDATE cdc.tombstones SET applied = true WHERE id = %s AND deletion_ts = %s"
+# The index of this expression alone gives the order: the planner need not guess how many are not applied.
+NOT_APPLIED = f"""
+    SELECT {COLUMNS} FROM cdc.tombstones
+    WHERE (table_id::bigint, id) >= (%(table_id)s, 0) AND table_id::bigint <= %(table_id)s AND NOT applied
+    ORDER BY table_id::bigint, id LIMIT %(limit)s
+"""
+OF_PARTITIONS = f"""
+    SELECT {COLUMNS}, partition_hash FROM cdc.tombstones
+    WHERE table_id = %s AND partition_hash = ANY(%s) AND deletion_ts >= %s
+"""
+APPLIED = """
+    UPDATE cdc.tombstones AS t SET applied = true
+    FROM unnest(%s::bigint[], %s::bigint[]) AS done (id, deletion_ts)
+    WHERE t.id = ANY (ARRAY[done.id]) AND t.deletion_ts = done.deletion_ts
+"""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -65,7 +77,7 @@ def store(cursor: psycopg.Cursor, layout: Layout, deletions: Iterable[RangeDelet
 
 def not_applied(cursor: psycopg.Cursor, layout: Layout, limit: int) -> list[Stored]:
     """Return stored deletions whose rows have not been looked at, oldest first."""
-    cursor.execute(NOT_APPLIED, (layout.table_id, limit))
+    cursor.execute(NOT_APPLIED, {"table_id": layout.table_id, "limit": limit})
     return [_stored(row) for row in cursor]
 
 
@@ -88,8 +100,9 @@ def apply_step(
         at, after = (at, keys[-1]) if len(keys) == rows else (at + 1, None)
     if covered:
         _strip_rows(cursor, layout, covered, now)
-    for stored in work[progress.at : at]:
-        cursor.execute(APPLIED, (stored.tombstone_id, stored.deletion.deletion_ts))
+    done = work[progress.at : at]
+    if done:
+        cursor.execute(APPLIED, ([stored.tombstone_id for stored in done], [s.deletion.deletion_ts for s in done]))
     return Progress(at, after)
 
 
@@ -100,25 +113,30 @@ def _strip_rows(cursor: psycopg.Cursor, layout: Layout, covered: Mapping[Key, in
         cursor.execute(statement, {"now": now})
 
 
-def strip_covered_rows(cursor: psycopg.Cursor, layout: Layout, rows: Sequence[Row]) -> Iterator[Row]:
+def strip_covered_rows(cursor: psycopg.Cursor, layout: Layout, rows: Sequence[Row], oldest: int) -> Iterator[Row]:
     """Yield the rows without what stored deletions cover; those with nothing left are skipped.
 
-    A plain row is looked into only where its partition has a deletion.
+    `oldest` is the smallest timestamp in them. A row that loses nothing is yielded as it is, and a plain one not looked into.
     """
     keys, clustering = key_texts(rows), len(layout.key) - layout.partition_length
     partitions = [key.rsplit(b"\t", clustering)[0] for key in keys]
-    deletions = _of_partitions(cursor, layout, set(partitions))
+    deletions = _of_partitions(cursor, layout, set(partitions), oldest)
     for row, text, partition in zip(rows, keys, partitions, strict=True):
         covering = _covering_ts(layout, deletions[partition], text) if partition in deletions else None
-        remaining = row if covering is None else strip(state_of(layout.table, row), covering)
+        if covering is None or covering < oldest_ts(row):
+            yield row
+            continue
+        remaining = strip(state_of(layout.table, row), covering)
         if remaining is not None:
             yield remaining
 
 
-def _of_partitions(cursor: psycopg.Cursor, layout: Layout, partitions: Set[bytes]) -> dict[bytes, list[RangeDeletion]]:
-    """Return the stored deletions of those partitions that have some, by the partition's COPY text."""
+def _of_partitions(
+    cursor: psycopg.Cursor, layout: Layout, partitions: Set[bytes], oldest: int
+) -> dict[bytes, list[RangeDeletion]]:
+    """Return the stored deletions of those partitions that have some not before `oldest`, by the partition's COPY text."""
     hashes = {text: partition_hash(serialize_partition_key(layout.table, texts_of(text))) for text in partitions}
-    cursor.execute(OF_PARTITIONS, (layout.table_id, list(set(hashes.values()))))
+    cursor.execute(OF_PARTITIONS, (layout.table_id, list(set(hashes.values())), oldest))
     deletions: dict[bytes, list[RangeDeletion]] = defaultdict(list)
     for *row, digest in cursor:
         deletions[digest].append(_stored(row).deletion)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from cdc.event import ABSENT, Change, Key, Record, RowState, Value
 from cdc.ordering import collapse as collapse_states
-from cdc.ordering import merge
-from cdc.plain_state import state_of
+from cdc.ordering import merge, strip
+from cdc.plain_state import oldest_ts, state_of
 from sinks.memory import MemoryTables
 from sinks.postgres.collapse import collapse
 from sinks.postgres.layout import Layout, stored_column
@@ -72,6 +72,16 @@ def test_a_batch_collapses_to_the_same_states(batch: Batch) -> None:
     want = collapse_states([state for state, _ in batch], LAYOUT.serializers)
     assert len(got) == len(want)
     assert {state.key: state for state in got} == {key: reduced(state) for key, state in want.items()}
+
+
+@settings(max_examples=500)
+@given(st.sampled_from(KEYS).flatmap(any_state), st.booleans())
+def test_a_deletion_before_the_oldest_timestamp_of_a_row_takes_nothing_from_it(state: RowState, plain: bool) -> None:
+    (change,) = changes([(state, plain)])
+    oldest = oldest_ts(change.what)  # type: ignore[arg-type]  # no range deletion
+    assert reduced(strip(state, oldest - 1) or state) == reduced(state)
+    lost = strip(state, oldest)
+    assert lost is None or reduced(lost) != reduced(state)
 
 
 @settings(max_examples=200)

@@ -7,11 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from alembic import command
+from sqlalchemy import create_engine, pool
 
 from cdc.ddl import read_ddl
 from cdc.errors import SchemaError
 from cdc.schema import Table
+from sinks.postgres.cdc_schema_upgrade import migrations
+from sinks.postgres.judged import TABLES
 from sinks.postgres.migrate import migrate
+from sinks.postgres.tombstones import NOT_APPLIED
 from tests.integration.postgres.sink_tables import SinkTables, change
 
 Make = Callable[[str], SinkTables]
@@ -145,3 +150,27 @@ def test_every_text_of_a_key_is_ordered_by_bytes(module_dsn: str) -> None:
     """
     with psycopg.connect(module_dsn) as connection:
         assert sorted(row[0] for row in connection.execute(query)) == ["c", "p", "v"]
+
+
+def test_the_tombstones_of_an_older_version_are_kept_and_found(postgres_dsn: str) -> None:
+    schema = tables_of("CREATE TABLE older.t (p int, c int, v text, PRIMARY KEY (p, c));")
+    config = migrations()
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(postgres_dsn), poolclass=pool.NullPool)
+    with engine.begin() as alchemy:
+        alchemy.exec_driver_sql("CREATE SCHEMA cdc")
+        config.attributes["connection"] = alchemy
+        command.upgrade(config, "0002")
+    with psycopg.connect(postgres_dsn) as connection:
+        connection.execute(
+            "INSERT INTO cdc.tables (keyspace, name, pg_schema, pg_table, gc_grace_seconds) VALUES ('o', 'o', 'o', 'o', 0)"
+        )
+        connection.execute(
+            "INSERT INTO cdc.tombstones (table_id, partition_hash, partition_key, partition_bytes, range_start, range_end,"
+            " deletion_ts, applied, stored_at) SELECT 1, int4send(i), '{1}', '', '', '', i, i > 1, now()"
+            " FROM generate_series(1, 3) AS i"
+        )
+    migrate(postgres_dsn, schema)
+    migrate(postgres_dsn, schema)
+    with psycopg.connect(postgres_dsn) as connection:
+        assert connection.execute(NOT_APPLIED, {"table_id": 1, "limit": 10}).fetchall() == [(1, ["1"], b"", b"", b"", 1)]
+        assert [row[-1] for row in connection.execute(TABLES, ([1],))] == [3]
