@@ -16,6 +16,7 @@ from cdc.errors import BadRecord
 from cdc.event import Bound, Key, RangeDeletion
 from cdc.ordering import strip
 from cdc.plain_state import Row, key_texts, oldest_ts, state_of, texts_of
+from cdc.ranges import Coverage
 from sinks.postgres.layout import Layout, StoredColumn
 from sinks.postgres.stage import stage_keys
 from sinks.postgres.statements import bury_invisible, copy_keys, delete_covered, lock_staged, strip_covered
@@ -121,8 +122,9 @@ def strip_covered_rows(cursor: psycopg.Cursor, layout: Layout, rows: Sequence[Ro
     keys, clustering = key_texts(rows), len(layout.key) - layout.partition_length
     partitions = [key.rsplit(b"\t", clustering)[0] for key in keys]
     deletions = _of_partitions(cursor, layout, set(partitions), oldest)
+    coverages = {text: Coverage(layout.clustering_order, of_partition) for text, of_partition in deletions.items()}
     for row, text, partition in zip(rows, keys, partitions, strict=True):
-        covering = _covering_ts(layout, deletions[partition], text) if partition in deletions else None
+        covering = _covering_ts(layout, coverages[partition], text) if partition in coverages else None
         if covering is None or covering < oldest_ts(row):
             yield row
             continue
@@ -143,9 +145,8 @@ def _of_partitions(
     return {text: deletions[digest] for text, digest in hashes.items() if digest in deletions}
 
 
-def _covering_ts(layout: Layout, deletions: Iterable[RangeDeletion], key_text: bytes) -> int | None:
-    key = texts_of(key_text)
-    return max((deletion.deletion_ts for deletion in deletions if _covers(layout, deletion, key)), default=None)
+def _covering_ts(layout: Layout, coverage: Coverage, key_text: bytes) -> int | None:
+    return coverage.newest(_clustering(layout, texts_of(key_text), coverage.depth))
 
 
 def partition_hash(partition_bytes: bytes) -> bytes:
@@ -180,11 +181,14 @@ def _stored(row: Sequence[Any]) -> Stored:
 
 
 def _covers(layout: Layout, deletion: RangeDeletion, key: Key) -> bool:
-    clustering = layout.key[layout.partition_length :]
-    values = key[layout.partition_length :]
     depth = max(len(deletion.start.values), len(deletion.end.values))
-    row = [column.codec.serialize(value) for column, value in zip(clustering[:depth], values[:depth], strict=True)]
-    return layout.clustering_order.covers(deletion, row)
+    return layout.clustering_order.covers(deletion, _clustering(layout, key, depth))
+
+
+def _clustering(layout: Layout, key: Key, depth: int) -> list[bytes]:
+    """Return the first `depth` clustering values of a row."""
+    of_depth = slice(layout.partition_length, layout.partition_length + depth)
+    return [column.codec.serialize(value) for column, value in zip(layout.key[of_depth], key[of_depth], strict=True)]
 
 
 def _partition_rows(cursor: psycopg.Cursor, layout: Layout, deletion: RangeDeletion, after: Key | None, rows: int) -> list[Key]:
