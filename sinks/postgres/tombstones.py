@@ -47,6 +47,9 @@ APPLIED = """
 """
 
 
+LOW, HIGH = ">=", "<="
+
+
 class Stored(msgspec.Struct, frozen=True):
     """One row of `cdc.tombstones`."""
 
@@ -198,24 +201,27 @@ def _partition_rows(cursor: psycopg.Cursor, layout: Layout, deletion: RangeDelet
 
 
 def partition_query(layout: Layout, deletion: RangeDeletion, after: Key | None, rows: int) -> tuple[str, list[str]]:
-    """Return the query, with its parameters, of up to `rows` keys behind `after` that a deletion may cover."""
-    conditions = [f"{column.sql} = %s::{column.type}" for column in layout.key[: layout.partition_length]]
-    parameters: list[str] = list(deletion.partition)
-    for condition, value in _narrowing(layout, deletion):
-        conditions.append(condition)
-        parameters.append(value)
+    """Return the query, with its parameters, of up to `rows` keys behind `after` that a deletion may cover.
+
+    A column of one value stands in no comparison and no order: PostgreSQL would begin with the first row of the partition.
+    """
+    texts = [*deletion.partition, *_common_prefix(layout, deletion)]
+    fixed = len(texts)
+    conditions = [f"{column.sql} = %s::{column.type}" for column in layout.key[:fixed]]
+    parameters: list[str] = list(texts)
+    ordered = layout.key[fixed:] or layout.key
+    order = ", ".join(_ordered(layout, column, f"t.{column.sql}") for column in ordered)
+    for operator, condition, value in _narrowing(layout, deletion, fixed - layout.partition_length):
+        if after is None or operator != LOW:
+            conditions.append(condition)
+            parameters.append(value)
     if after is not None:
-        values = ", ".join(_ordered(layout, column, f"%s::{column.type}") for column in layout.key)
-        conditions.append(f"({_order(layout)}) > ({values})")
-        parameters.extend(after)
-    texts = ", ".join(f"{column.sql}::text" for column in layout.key)
+        values = ", ".join(_ordered(layout, column, f"%s::{column.type}") for column in ordered)
+        conditions.append(f"({order}) > ({values})")
+        parameters.extend(after[-len(ordered) :])
+    selected = ", ".join(f"{column.sql}::text" for column in layout.key)
     where = " AND ".join(conditions)
-    return f"SELECT {texts} FROM {layout.relation} AS t WHERE {where} ORDER BY {_order(layout)} LIMIT {rows}", parameters
-
-
-def _order(layout: Layout) -> str:
-    """Return the sort keys, qualified: a bare name in ORDER BY means the output column, which is text."""
-    return ", ".join(_ordered(layout, column, f"t.{column.sql}") for column in layout.key)
+    return f"SELECT {selected} FROM {layout.relation} AS t WHERE {where} ORDER BY {order} LIMIT {rows}", parameters
 
 
 def _ordered(layout: Layout, column: StoredColumn, expression: str) -> str:
@@ -223,29 +229,45 @@ def _ordered(layout: Layout, column: StoredColumn, expression: str) -> str:
     return f"{column.order_function}({expression})" if column is layout.ranged and column.order_function else expression
 
 
-def _narrowing(layout: Layout, deletion: RangeDeletion) -> Iterator[tuple[str, str]]:
-    """Yield conditions on the first clustering column that every covered row meets, where SQL has Cassandra's order."""
-    column = layout.ranged
-    if column is None:
+def _common_prefix(layout: Layout, deletion: RangeDeletion) -> Iterator[str]:
+    """Yield the first clustering values of every covered row, as far as both bounds have the same and SQL can say it."""
+    for column, start, end in zip(
+        layout.key[layout.partition_length :], deletion.start.values, deletion.end.values, strict=False
+    ):
+        text = _exact_text(column, start) if start == end and (column.codec.postgres_order or column.order_function) else None
+        if text is None:
+            return
+        yield text
+
+
+def _narrowing(layout: Layout, deletion: RangeDeletion, depth: int) -> Iterator[tuple[str, str, str]]:
+    """Yield conditions, operator first, on the clustering column at `depth` that every covered row meets.
+
+    Only where SQL has Cassandra's order. The columns before it have one value.
+    """
+    columns = layout.key[layout.partition_length :]
+    if depth >= len(columns):
         return
+    column = columns[depth]
     low, high = (deletion.end, deletion.start) if column.descending else (deletion.start, deletion.end)
-    for operator, bound in ((">=", low), ("<=", high)):
-        value = _bound_sql(column, bound)
+    for operator, bound in ((LOW, low), (HIGH, high)):
+        value = _bound_sql(layout, column, bound.values[depth]) if len(bound.values) > depth else None
         if value is not None:
             kind = "bytea" if column.order_function else column.type
-            yield f"{_ordered(layout, column, column.sql)} {operator} %s::{kind}", value
+            yield operator, f"{_ordered(layout, column, column.sql)} {operator} %s::{kind}", value
 
 
-def _bound_sql(column: StoredColumn, bound: Bound) -> str | None:
-    """Return the bound's first value for SQL, None where it may not narrow: another order, or a value PostgreSQL has not."""
-    if not bound.values:
-        return None
+def _bound_sql(layout: Layout, column: StoredColumn, value: bytes) -> str | None:
+    """Return a bound's value for SQL, None where it may not narrow: another order, or a value PostgreSQL has not."""
     if column.order_function:
-        return f"\\x{column.codec.sort_key(bound.values[0]).hex()}"
-    if not column.codec.postgres_order:
-        return None
+        return f"\\x{column.codec.sort_key(value).hex()}" if column is layout.ranged else None
+    return _exact_text(column, value) if column.codec.postgres_order else None
+
+
+def _exact_text(column: StoredColumn, value: bytes) -> str | None:
+    """Return the text of Cassandra's bytes, None for what no text in PostgreSQL stands for."""
     try:
-        text = column.codec.to_text(bound.values[0])
+        text = column.codec.to_text(value)
     except (BadRecord, ValueError):
         return None
-    return text if column.codec.serialize(text) == bound.values[0] else None
+    return text if column.codec.serialize(text) == value else None

@@ -13,13 +13,18 @@ from cdc.event import Bound
 from sinks.postgres import statements, sweep, tombstones
 from sinks.postgres.connection import connect
 from sinks.postgres.layout import Layout
-from tests.integration.postgres.sink_tables import SinkTables, range_deletion
+from tests.integration.postgres.sink_tables import SinkTables, bound, range_deletion
 
 ROWS = 100_000
 DDL = """
     CREATE TABLE plans.big (p int, c text, a text, b int, PRIMARY KEY (p, c));
     CREATE TABLE plans.times (p int, t timeuuid, a text, PRIMARY KEY (p, t));
     CREATE TABLE plans.ids (p int, t uuid, a text, PRIMARY KEY (p, t));
+    CREATE TABLE plans.pairs (p int, c int, d int, a text, PRIMARY KEY (p, c, d));
+    CREATE TABLE plans.pairs_desc (p int, c int, d int, a text, PRIMARY KEY (p, c, d)) WITH CLUSTERING ORDER BY (c ASC, d DESC);
+    CREATE TABLE plans.timed (p int, c timeuuid, d int, a text, PRIMARY KEY (p, c, d));
+    CREATE TABLE plans.timed_desc (p int, c timeuuid, d int, a text, PRIMARY KEY (p, c, d))
+        WITH CLUSTERING ORDER BY (c DESC, d DESC);
     CREATE TABLE plans.hosts (p int, t inet, a text, PRIMARY KEY (p, t));
 """
 STAGED: dict[str, Callable[[Layout], str]] = {
@@ -82,7 +87,7 @@ def session(request: pytest.FixtureRequest, big: SinkTables) -> Iterator[psycopg
 
 def explain(connection: psycopg.Connection, statement: str, parameters: Any, *, analyze: bool = False) -> list[dict[str, Any]]:
     """Return the nodes of a statement's plan."""
-    options = "ANALYZE, FORMAT JSON" if analyze else "FORMAT JSON"
+    options = "ANALYZE, BUFFERS, FORMAT JSON" if analyze else "FORMAT JSON"
     row = connection.execute(f"EXPLAIN ({options}) {statement}".encode(), parameters).fetchone()
     assert row is not None
     (document,) = row[0] if isinstance(row[0], list) else json.loads(row[0])
@@ -142,6 +147,53 @@ def test_the_rows_of_a_range_are_read_alone(big: SinkTables, session: psycopg.Co
     query, parameters = tombstones.partition_query(layout, deletion, ("7", "c7"), 5_000)  # type: ignore[arg-type]
     (scan,) = scans(explain(session, query, parameters), layout)
     assert scan[1:] in (("Index Scan", True), ("Index Only Scan", True))
+
+
+@pytest.mark.parametrize("descending", [False, True], ids=["ascending", "descending"])
+@pytest.mark.parametrize("after", [False, True], ids=["from its start", "going on"])
+@pytest.mark.parametrize("statistics", ["never analysed", "analysed when empty", "analysed"])
+@pytest.mark.parametrize("name", ["pairs", "timed"])
+def test_ten_rows_of_a_prefix_of_100000_are_read_alone(
+    big: SinkTables, name: str, statistics: str, *, after: bool, descending: bool
+) -> None:
+    layout = big.layout(f"{name}_desc" if descending else name)
+    first = "2" if name == "pairs" else "00000002-1234-11ee-8000-000000000000"
+    with connect(big.dsn) as connection, connection.transaction(force_rollback=True):
+        connection.execute(f"ALTER TABLE {layout.relation} SET (autovacuum_enabled = false)".encode())
+        if statistics == "analysed when empty":
+            connection.execute(f"ANALYZE {layout.relation}".encode())
+        connection.execute(
+            f"INSERT INTO {layout.relation} (p, c, d, a, _cdc_ts)"
+            f" SELECT 1, '{first}', i, 'a', 1 FROM generate_series(1, {ROWS}) AS i".encode()
+        )
+        if statistics == "analysed":
+            connection.execute(f"ANALYZE {layout.relation}".encode())
+        sides = [bound(layout, first, number) for number in ("50000", "50009")]
+        deletion = range_deletion(layout, ("1",), 5, *(reversed(sides) if descending else sides)).what
+        last = ("1", first, "50000") if after else None
+        query, parameters = tombstones.partition_query(layout, deletion, last, 5_000)  # type: ignore[arg-type]
+        plan = explain(connection, query, parameters, analyze=True)
+        assert rows_read(plan, layout.relation_name) == (9 if after else 10)
+
+
+def test_a_step_through_a_partition_of_100000_rows_begins_where_the_last_ended(big: SinkTables) -> None:
+    layout = big.layout("pairs")
+    with connect(big.dsn) as connection, connection.transaction(force_rollback=True):
+        connection.execute(
+            f"INSERT INTO {layout.relation} (p, c, d, a, _cdc_ts)"
+            f" SELECT 1, i / 10, i, 'a', 1 FROM generate_series(1, {ROWS}) AS i".encode()
+        )
+        deletion = range_deletion(layout, ("1",), 5, bound(layout, "1")).what
+        query, parameters = tombstones.partition_query(layout, deletion, ("1", "9000", "90000"), 100)  # type: ignore[arg-type]
+        plan = explain(connection, query, parameters, analyze=True)
+        assert rows_read(plan, layout.relation_name) == 100
+        blocks = plan[0]["Shared Hit Blocks"] + plan[0]["Shared Read Blocks"]
+        assert blocks < 50
+
+
+def rows_read(plan: list[dict[str, Any]], relation: str) -> int:
+    """Return how many rows the scans of a relation looked at."""
+    return sum(n["Actual Rows"] + n.get("Rows Removed by Filter", 0) for n in plan if n.get("Relation Name") == relation)
 
 
 UUIDS = {

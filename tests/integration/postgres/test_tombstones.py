@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import pytest
 
-from cdc.event import Bound
+from cdc.event import Bound, Key, RangeDeletion
 from sinks.postgres import tombstones
+from sinks.postgres.layout import StoredColumn
 from tests.integration.postgres.sink_tables import SinkTables, bound, change, keys, range_deletion
 
 Make = Callable[[str], SinkTables]
@@ -189,6 +191,51 @@ def test_bounds_are_prefixes_of_the_clustering_columns(sink_tables: Make, name: 
     ends = (bound(layout, *start, inclusive=inclusive), bound(layout, *end, inclusive=inclusive))
     tables.writer().apply([range_deletion(layout, ("1",), 5, *ends)])
     assert {key[1:] for key in tables.rows("t")} == left
+
+
+PAIRS = [(c, d) for c in range(1, 4) for d in range(1, 4)]
+IDS = [f"0000000{n}-0000-11ee-8000-00000000000{n}" for n in range(1, 4)]
+STEPPED = {
+    "ascending": ("c int, d int", "c, d", ""),
+    "first descending": ("c int, d int", "c, d", "c DESC, d ASC"),
+    "second descending": ("c int, d int", "c, d", "c ASC, d DESC"),
+    "timeuuid first": ("c timeuuid, d int", "c, d", ""),
+    "timeuuid second": ("c int, d timeuuid", "c, d", "c ASC, d DESC"),
+    "uuid and decimal": ("c uuid, d decimal", "c, d", "c DESC, d DESC"),
+    "map first": ("c frozen<map<int, int>>, d int", "c, d", ""),
+}
+
+
+@pytest.mark.parametrize("name", STEPPED)
+def test_every_range_is_read_in_steps_of_any_size(sink_tables: Make, name: str) -> None:
+    columns, key, order = STEPPED[name]
+    ordering = f" WITH CLUSTERING ORDER BY ({order})" if order else ""
+    tables = sink_tables(
+        f"CREATE TABLE stepped_{list(STEPPED).index(name)}.t (p int, {columns}, v text, PRIMARY KEY (p, {key})){ordering};"
+    )
+    layout = tables.layout("t")
+
+    def text(column: StoredColumn, number: int) -> str:
+        kind = column.codec.cql.name
+        return IDS[number - 1] if kind.endswith("uuid") else f'{{"{number}": 1}}' if kind == "map" else str(number)
+
+    rows = [tuple(text(column, n) for column, n in zip(layout.key[1:], pair, strict=True)) for pair in PAIRS]
+    for partition in ("1", "2"):
+        tables.writer().apply([change(layout, (partition, *row), 1, {"v": "x"}) for row in rows])
+    prefixes = [(), *{row[:1] for row in rows}, *rows]
+    for start, end, inclusive, step in product(prefixes, prefixes, (True, False), (1, 2, 9)):
+        ends = bound(layout, *start, inclusive=inclusive), bound(layout, *end, inclusive=not inclusive or start == end)
+        deletion = range_deletion(layout, ("1",), 5, *ends).what
+        assert isinstance(deletion, RangeDeletion)
+        read: list[Key] = []
+        while True:
+            found = tombstones._partition_rows(tables.reader.cursor(), layout, deletion, read[-1] if read else None, step)
+            read += found
+            if len(found) < step:
+                break
+        assert len(read) == len(set(read))
+        covered = {("1", *row) for row in rows if tombstones._covers(layout, deletion, ("1", *row))}
+        assert covered <= set(read) <= {("1", *row) for row in rows}
 
 
 def test_a_deletion_of_a_partition_of_several_columns_and_odd_bytes_hits_that_alone(sink_tables: Make) -> None:
