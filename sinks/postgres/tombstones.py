@@ -48,6 +48,9 @@ APPLIED = """
 
 
 LOW, HIGH = ">=", "<="
+# Of the indexes that begin with the partition key, only the one that gives the order is read from where a step begins.
+BY_ORDERED_INDEX = "SET LOCAL enable_sort = off"
+BY_ANY_INDEX = "SET LOCAL enable_sort = on"
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -94,6 +97,7 @@ def apply_step(
     """
     covered: dict[Key, int] = {}
     at, after, looked_at = progress.at, progress.after, 0
+    cursor.execute(BY_ORDERED_INDEX)
     while at < len(work) and looked_at < rows:
         deletion = work[at].deletion
         keys = _partition_rows(cursor, layout, deletion, after, rows)
@@ -102,6 +106,7 @@ def apply_step(
                 covered[key] = max(covered.get(key, deletion.deletion_ts), deletion.deletion_ts)
         looked_at += len(keys) + 1
         at, after = (at, keys[-1]) if len(keys) == rows else (at + 1, None)
+    cursor.execute(BY_ANY_INDEX)
     if covered:
         _strip_rows(cursor, layout, covered, now)
     done = work[progress.at : at]
