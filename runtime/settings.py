@@ -224,7 +224,7 @@ class DedupeSettings(_Section):
     """The window in which copies of an event are dropped early. Correctness never rests on it."""
 
     window_entries: int = Field(
-        default=250_000, ge=0, description="Fingerprints remembered: some 30 MB, seconds of replica lag at full speed. 0: off."
+        default=250_000, ge=0, description="Fingerprints remembered: some 8 MB, seconds of replica lag at full speed. 0: off."
     )
 
 
