@@ -17,12 +17,11 @@ from statistics import median
 
 import click
 import psutil  # type: ignore[import-untyped]
-import psycopg
 from rich.console import Console
 from rich.table import Table
 
 from bench.broker import create_topics, discarding_consumer, fill, topic_of
-from bench.ceiling import Ceiling
+from bench.ceiling import Ceiling, settle
 from bench.flow_settings import flow_settings
 from bench.mirror import FLOW, KAFKA, POSTGRES, run_flow
 from bench.workloads import Workload, workloads
@@ -120,7 +119,7 @@ def measure(directory: Path, plan: Sequence[Workload], rounds: int, processes: i
     """Run every workload in every round on embedded servers: the flow, then the ceiling, on the same broker and server."""
     with EmbeddedServices(directory / "services", ("postgres", "kafka")) as services:
         bootstrap = services.kafka.bootstrap_servers
-        create_topics(bootstrap, plan)
+        create_topics(bootstrap, map(topic_of, plan))
         filled = [Filled(workload, *fill(bootstrap, workload, compression)) for workload in plan]
         done: list[list[Round]] = [[] for _ in plan]
         for number in range(rounds):
@@ -136,9 +135,9 @@ def _round(one: Filled, directory: Path, bootstrap: str, ceiling: Ceiling, proce
     topic, dsn = topic_of(one.workload), ceiling.dsn
     settings = flow_settings(directory, dsn, bootstrap, one.workload)
     settings["CDC_KAFKA__GROUP_ID"] = directory.name
-    _settle(dsn)
+    settle(dsn)
     run = run_flow(settings, directory, dsn, topic, one.records, processes=processes)
-    _settle(dsn)
+    settle(dsn)
     copies = one.workload.copies
     with discarding_consumer(bootstrap, topic):
         best = copying = ceiling.rows_per_second(one.workload)
@@ -147,13 +146,6 @@ def _round(one: Filled, directory: Path, bootstrap: str, ceiling: Ceiling, proce
     result = Round(run.records_per_second / copies, best, copying, run.cpu_us_per_record, run.peak_mb)
     progress.print(f"{one.workload.name}: {result.flow_per_second:,.0f}/s, ceiling {best:,.0f}/s, ratio {result.ratio:.2f}")
     return result
-
-
-def _settle(dsn: str) -> None:
-    """Do what PostgreSQL would else do in its background, at the expense of whoever runs then."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("VACUUM (ANALYZE)")
-        connection.execute("CHECKPOINT")
 
 
 def _result(one: Filled, processes: int, rounds: Sequence[Round]) -> Result:
