@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -26,14 +27,14 @@ def keep_commit_times(dsn: str) -> None:
         connection.execute("ALTER SYSTEM SET track_commit_timestamp = on")
 
 
-def read_rate(dsn: str, table: str) -> Rate | None:
-    """Return the rate of a table whose rows were each written once, None if they came in one commit."""
+def read_commits(dsn: str, table: str) -> list[tuple[float, int]]:
+    """Return the commits of a table whose rows were each written once: seconds since 1970, and how many rows."""
     with psycopg.connect(dsn) as connection:
-        return rate_of(connection.execute(COMMITS.format(table=table)).fetchall())
+        return connection.execute(COMMITS.format(table=table)).fetchall()
 
 
-def rate_of(commits: list[tuple[float, int]]) -> Rate | None:
-    """Return the rate of commits, each with its time in seconds and its number of rows, in their order."""
+def rate_of(commits: Sequence[tuple[float, int]]) -> Rate | None:
+    """Return the rate of commits in the order of their times, None if there is only one."""
     total, reached, moments = sum(rows for _, rows in commits), 0, []
     for at, rows in commits:
         reached += rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from bench.broker import create_topics, discarding_consumer, fill, produce, topic_of
 from bench.ceiling import Ceiling, settle
-from bench.peers.clock import keep_commit_times, read_rate
+from bench.peers.clock import keep_commit_times, rate_of, read_commits
 from bench.peers.compare import NATURAL, TABLE, compare, read_rows
 from bench.peers.flatten import Form, flatten
 from bench.peers.history import Rows
@@ -75,9 +76,11 @@ class Ground:
     def time(self, peer: Peer, result: Result, workload: Workload) -> None:
         """Measure how fast a peer writes the workload, whose rows are all different."""
 
-        def look(dsn: str) -> None:
-            rate = read_rate(dsn, peer.table)
+        def look(dsn: str, started: float) -> None:
+            commits = read_commits(dsn, peer.table)
+            rate = rate_of(commits)
             if rate is not None:
+                result.seconds = round(commits[-1][0] - started, 1)
                 result.events_per_second, result.middle = round(rate.rows_per_second), rate.middle
             written = len(_rows(dsn, peer))
             if written != len(workload.writes):
@@ -89,7 +92,7 @@ class Ground:
     def check(self, peer: Peer, result: Result, workload: Workload, expected: Rows) -> None:
         """Count what is wrong when a peer has written the workload."""
 
-        def look(dsn: str) -> None:
+        def look(dsn: str, _started: float) -> None:
             found = compare(expected, _rows(dsn, peer))
             result.wrong_cells, result.missing_rows = found.wrong_cells, found.missing_rows
             result.extra_rows = found.extra_rows
@@ -97,7 +100,7 @@ class Ground:
         _attempt(result, lambda: self._run(peer, workload, look))
         progress.print(f"{peer.name}, {workload.name}: {result.wrong_cells} {result.missing_rows} {result.extra_rows}")
 
-    def _run(self, peer: Peer, workload: Workload, look: Callable[[str], None]) -> None:
+    def _run(self, peer: Peer, workload: Workload, look: Callable[[str, float], None]) -> None:
         name = re.sub(r"\W+", "_", f"{peer.name}_{workload.name}".lower())
         directory, dsn = self.directory / name, self.services.postgres.create_database(name)
         directory.mkdir()
@@ -105,9 +108,9 @@ class Ground:
             with psycopg.connect(dsn) as connection:
                 connection.execute(TABLE.format(table=peer.table, **peer.columns))
         settle(dsn)
-        bootstrap = self.services.kafka.bootstrap_servers
+        bootstrap, started = self.services.kafka.bootstrap_servers, time.time()
         peer.run(Job(directory, bootstrap, dsn, workload, self.records[workload.name], self.workers))
-        look(dsn)
+        look(dsn, started)
         self.services.postgres.drop_database(name)
 
 

@@ -61,7 +61,7 @@ class Processes:
         """Return the line of the log that says most: the last one that names an exception, else the last one."""
         lines = [line.strip() for line in tail(self.log, 500) if line.strip()]
         errors = [line for line in lines if EXCEPTION.match(line)]
-        return (errors or lines or ["it said nothing"])[-1][:300]
+        return (errors or lines or ["it said nothing"])[-1][:160]
 
 
 def wait_until_written(job: Job, topic: str, group: str, processes: Processes, *, quiet_s: float = 1.0) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-HEAD = ("peer", "version", "events/s", "of the ceiling", "wrong cells", "missing rows", "extra rows", "remarks")
+HEAD = ("peer", "version", "events/s", "of the ceiling", "s in all", "wrong cells", "missing rows", "extra rows", "remarks")
 WHOLE_RUN = "rate from the first to the last commit"
 
 
@@ -22,6 +22,8 @@ class Result:
     peer: str
     version: str = ""
     events_per_second: int | None = None
+    seconds: float | None = None
+    """From its start to its last commit."""
     middle: bool = True
     wrong_cells: int | None = None
     missing_rows: int | None = None
@@ -32,8 +34,9 @@ class Result:
         """Return a line of the table."""
         counts = [_number(self.wrong_cells), _number(self.missing_rows), _number(self.extra_rows)]
         ratio = "" if self.events_per_second is None else f"{self.events_per_second / ceiling_per_second:.2f}"
-        remarks = [*self.failures, *([] if self.middle else [WHOLE_RUN])]
-        return [self.peer, self.version, _number(self.events_per_second), ratio, *counts, "; ".join(remarks)]
+        remarks = [*dict.fromkeys(self.failures), *([] if self.middle else [WHOLE_RUN])]
+        seconds = "" if self.seconds is None else f"{self.seconds:.1f}"
+        return [self.peer, self.version, _number(self.events_per_second), ratio, seconds, *counts, "; ".join(remarks)]
 
 
 @dataclass(frozen=True)

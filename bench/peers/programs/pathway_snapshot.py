@@ -45,7 +45,8 @@ def main(bootstrap: str, group: str, topic: str, dsn: str, *table_and_which: str
         max_backlog_size=BACKLOG,
     )
     rows = last_of_each_key(events) if which == LAST else events
-    rows = rows.filter(~rows.deleted).select(*[rows[column] for column in Order.column_names() if column != "deleted"])
+    rows = rows.filter(~rows.deleted)
+    rows = rows.select(*[rows[column] for column in Order.column_names() if column != "deleted"])
     at = urlsplit(dsn)
     pw.io.postgres.write(
         rows,

@@ -34,11 +34,11 @@ def test_differences_are_cells_of_rows_on_both_sides_and_rows_of_one() -> None:
 
 
 def test_a_peer_that_failed_stands_in_the_table_with_the_reason() -> None:
-    right = Result("one", "1.0", 5_000, middle=False, wrong_cells=0, missing_rows=0, extra_rows=1_200)
+    right = Result("one", "1.0", 5_000, 3.0, middle=False, wrong_cells=0, missing_rows=0, extra_rows=1_200)
     failed = Result("two", failures=("could not | be installed",))
     lines = Report(10, 20, 30, 2, 10_000.0, [right, failed]).markdown().splitlines()
-    assert lines[2] == f"| one | 1.0 | 5,000 | 0.50 | 0 | 0 | 1,200 | {WHOLE_RUN} |"
-    assert lines[3] == "| two |  |  |  |  |  |  | could not / be installed |"
+    assert lines[2] == f"| one | 1.0 | 5,000 | 0.50 | 3.0 | 0 | 0 | 1,200 | {WHOLE_RUN} |"
+    assert lines[3] == "| two |  |  |  |  |  |  |  | could not / be installed |"
 
 
 def test_every_jar_of_the_peers_is_pinned() -> None:
