@@ -69,7 +69,7 @@ def measure(directory: Path, events: int) -> list[tuple[int, float]]:
     workload = Workload("versions", "orders", Versions(events))
     with EmbeddedServices(directory / "services", ("postgres", "kafka")) as services:
         dsn, bootstrap = services.postgres.dsn, services.kafka.bootstrap_servers
-        create_topics(bootstrap, [workload])
+        create_topics(bootstrap, [topic_of(workload)])
         fill(bootstrap, workload)
         command = [sys.executable, "-m", "dataflows", "run", "--recovery-dir", str(directory / "recovery")]
         environment = {**os.environ, **flow_settings(directory, dsn, bootstrap, workload)}
