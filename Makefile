@@ -6,9 +6,6 @@ BIN := .venv/bin
 ARGS ?=
 COMPILE = $$(command -v $(BIN)/uv || command -v uv) pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header --python-version 3.11
-# Not hashed: Pathway alone brings a hundred packages, for an environment that is thrown away.
-PIN = $$(command -v $(BIN)/uv || command -v uv) pip compile --quiet --universal --no-emit-index-url --no-annotate --no-header \
-	--python-version 3.11
 SEEDS = $(if $(SEED),--random-order-seed=$(SEED) --hypothesis-seed=$(SEED))
 # Each worker has servers of its own; the tests of one file stay together, as they share databases.
 PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -62,8 +59,8 @@ lock: ## write requirements.lock anew, the part of it that a worker needs, and w
 
 lock-peers: setup ## write the lock files of the peers in bench/peers anew (needs uv)
 	$(BIN)/python -m bench.peers.jars lock
-	$(PIN) --output-file bench/peers/pathway.lock bench/peers/pathway.in
-	$(PIN) --output-file bench/peers/quix.lock bench/peers/quix.in
+	$(COMPILE) --output-file bench/peers/pathway.lock bench/peers/pathway.in
+	$(COMPILE) --output-file bench/peers/quix.lock bench/peers/quix.in
 
 clean: ## remove .venv and all that tools have left
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

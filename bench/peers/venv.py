@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,15 +17,15 @@ def make(directory: Path, lock: str) -> Path:
     python, made = directory / "bin" / "python", directory / "made"
     if not made.exists():
         _run([sys.executable, "-m", "venv", str(directory)])
-        _run([str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--requirement", str(HERE / lock)])
+        _run([str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", str(HERE / lock)])
         made.touch()
     return python
 
 
 def version(lock: str, package: str) -> str:
     """Return the pinned version of a package."""
-    pins = dict(line.split(";")[0].strip().split("==") for line in (HERE / lock).read_text().splitlines() if "==" in line)
-    return str(pins[package])
+    pins: dict[str, str] = dict(re.findall(r"^([\w.-]+)==([\w.!+-]+)", (HERE / lock).read_text(), re.MULTILINE))
+    return pins[package]
 
 
 def program(name: str) -> str:
