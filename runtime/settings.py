@@ -80,9 +80,9 @@ class KafkaSettings(_Section):
         description="Records of one poll, which is one item: the merge gains little beyond it.",
     )
     queue_records: int = Field(
-        default=10_000,
+        default=5_000,
         ge=1,
-        description="Records read ahead for one slot before its partitions pause: two polls, to bound memory.",
+        description="Records read ahead for one slot before its partitions pause: a poll, to bound memory.",
     )
     topic_refresh_seconds: float = Field(
         default=5, gt=0, description="How often topics are listed again: new tables appear within it."
@@ -102,7 +102,9 @@ class PostgresSettings(_Section):
     dsn: Address = Field(description="`postgresql://...` or `host=... dbname=...`. No default: nothing to guess.")
     create_tables: bool = Field(default=True, description="Make missing schemas and tables; off where others own the DDL.")
     max_batch_rows: int = Field(
-        default=10_000, ge=1, description="Rows of one transaction: larger ones gain little and hold their locks longer."
+        default=5_000,
+        ge=1,
+        description="Rows of one transaction, about: larger ones gain little, hold their locks longer and take memory.",
     )
     writers: int = Field(
         default=1,
