@@ -6,11 +6,10 @@ medians are printed.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -22,8 +21,8 @@ from rich.table import Table
 from bench.broker import create_topics, discarding_consumer, fill, topic_of
 from bench.ceiling import Ceiling, settle
 from bench.flow_settings import flow_settings
-from bench.machine import describe
 from bench.mirror import FLOW, KAFKA, POSTGRES, run_flow
+from bench.tables import write_json
 from bench.workloads import Workload, workloads
 from runtime.embedded.stack import EmbeddedServices
 
@@ -99,20 +98,18 @@ def main(
         tables = {plan[place].table for place in chosen}
         plan = [workload for workload in plan[: max(chosen) + 1] if workload.table in tables]
     try:
-        machine, results = measure(directory, plan, rounds, processes, compression)
+        results = measure(directory, plan, rounds, processes, compression)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     show(results)
     if output:
-        output.write_text(json.dumps({"machine": machine, "results": [asdict(result) for result in results]}, indent=2) + "\n")
+        write_json(output, results)
 
 
-def measure(
-    directory: Path, plan: Sequence[Workload], rounds: int, processes: int, compression: str | None
-) -> tuple[dict[str, str], list[Result]]:
+def measure(directory: Path, plan: Sequence[Workload], rounds: int, processes: int, compression: str | None) -> list[Result]:
     """Run every workload in every round on embedded servers: the flow, then the ceiling, on the same broker and server."""
     with EmbeddedServices(directory / "services", ("postgres", "kafka")) as services:
-        bootstrap, machine = services.kafka.bootstrap_servers, describe(services.postgres.dsn)
+        bootstrap = services.kafka.bootstrap_servers
         create_topics(bootstrap, map(topic_of, plan))
         filled = [Filled(workload, *fill(bootstrap, workload, compression)) for workload in plan]
         done: list[list[Round]] = [[] for _ in plan]
@@ -121,7 +118,7 @@ def measure(
             for one, its_rounds in zip(filled, done, strict=True):
                 its_rounds.append(_round(one, directory / f"{number}-{one.workload.name}", bootstrap, ceiling, processes))
             ceiling.close()
-    return machine, [_result(one, processes, its_rounds) for one, its_rounds in zip(filled, done, strict=True)]
+    return [_result(one, processes, its_rounds) for one, its_rounds in zip(filled, done, strict=True)]
 
 
 def _round(one: Filled, directory: Path, bootstrap: str, ceiling: Ceiling, processes: int) -> Round:

@@ -14,16 +14,16 @@ import msgspec
 from bytewax.operators import StatefulBatchLogic
 
 from cdc.event import UNKNOWN, Batch, Change, Position, Skip
+from cdc.fingerprint import SIZE, split
 
 STAGE: Final = "dedupe"
-FINGERPRINT_BYTES: Final = 16
 
 
 class WindowState(msgspec.Struct, frozen=True):
     """What a recovery snapshot keeps of a window: the newest fingerprints, and the offsets that all of them stand before."""
 
     positions: list[Position]
-    fingerprints: bytes  # 16 bytes each, oldest first
+    fingerprints: bytes  # one behind the other, oldest first
 
 
 class Window:
@@ -53,14 +53,13 @@ class Window:
 
     def newest(self, limit_bytes: int) -> bytes:
         """Return the newest fingerprints in one piece, oldest first."""
-        keep = limit_bytes // FINGERPRINT_BYTES
+        keep = limit_bytes // SIZE
         newest_first = list(islice(chain(reversed(self._young), reversed(self._old)), keep))
         return b"".join(reversed(newest_first))
 
     def restore(self, fingerprints: bytes) -> None:
         """Remember what `newest` gave, as the old generation."""
-        size = FINGERPRINT_BYTES
-        self._old = dict.fromkeys(fingerprints[at : at + size] for at in range(0, len(fingerprints), size))
+        self._old = dict.fromkeys(split(fingerprints))
 
 
 class Dedupe:
@@ -102,7 +101,7 @@ class Dedupe:
 
     @property
     def generation(self) -> int:
-        return max(1, self.snapshot_bytes // FINGERPRINT_BYTES)
+        return max(1, self.snapshot_bytes // SIZE)
 
     @property
     def snapshot_bytes(self) -> int:

@@ -73,7 +73,7 @@ class Run:
         chosen, copied = (c_int32 * count)(*places), (c_int64 * (4 * count))()
         buffer = (c_char * _size(self._messages, chosen, count))()
         _copy(self._messages, chosen, count, MESSAGE_TIMESTAMP, buffer, copied)
-        prints = [UNKNOWN] * count if fingerprints is None else [fingerprints[SIZE * at : SIZE * at + SIZE] for at in places]
+        prints = [UNKNOWN] * count if fingerprints is None else [fingerprints[SIZE * at : SIZE * (at + 1)] for at in places]
         (topic, partition), begin = self.origin, 0
         records = []
         parts = zip(copied[::4], copied[1::4], copied[2::4], copied[3::4], prints, strict=True)
