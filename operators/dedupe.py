@@ -93,7 +93,7 @@ class Dedupe:
         return window, _by_partition(state.positions)
 
     def forget(self, changes: Iterable[tuple[int, bytes]]) -> None:
-        """Forget events (slot and fingerprint) that the sink rejected or that belong to a halted table."""
+        """Forget events (slot and fingerprint) that the sink rejected."""
         for slot, fingerprint in changes:
             window = self._windows.get(slot)
             if window is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from bench.machine import describe
 
 HEAD = ("peer", "version", "events/s", "of the ceiling", "s in all", "wrong cells", "missing rows", "extra rows", "remarks")
 WHOLE_RUN = "rate from the first to the last commit"
@@ -72,8 +73,7 @@ class Report:
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
-        machine = {"machine": platform.machine(), "system": platform.platform(), "python": platform.python_version()}
-        path.write_text(json.dumps({"machine": machine, **asdict(self)}, indent=2) + "\n")
+        path.write_text(json.dumps({"machine": describe(), **asdict(self)}, indent=2) + "\n")
 
 
 def _number(value: int | None) -> str:
