@@ -1,6 +1,6 @@
 # From a fresh clone only Python 3.11 or 3.12 (with venv) and make are needed; each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-recorded test test-real test-long lint format bench lock clean
+.PHONY: help setup demo demo-recorded test test-real test-long lint format bench bench-peers lock lock-peers clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -49,10 +49,18 @@ format: setup ## let ruff write the layout
 bench: setup ## rows a second of the whole flow against the ceiling of this machine
 	$(BIN)/python -m bench $(ARGS)
 
+bench-peers: setup ## the same events through other tools and cassmirror: rate, and what is wrong after it (downloads them)
+	@$(BIN)/python -m bench.peers $(ARGS)
+
 lock: ## write requirements.lock anew, the part of it that a worker needs, and what builds one (needs uv)
 	$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
 	$(COMPILE) --constraint requirements.lock pyproject.toml --output-file requirements-worker.lock
 	printf 'setuptools\nziglang\n' | $(COMPILE) --constraint requirements.lock - --output-file requirements-build.lock
+
+lock-peers: setup ## write the lock files of the peers in bench/peers anew (needs uv)
+	$(BIN)/python -m bench.peers.jars lock
+	$(COMPILE) --output-file bench/peers/pathway.lock bench/peers/pathway.in
+	$(COMPILE) --output-file bench/peers/quix.lock bench/peers/quix.in
 
 clean: ## remove .venv and all that tools have left
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -6,25 +6,23 @@ medians are printed.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import click
 import psutil  # type: ignore[import-untyped]
-import psycopg
 from rich.console import Console
 from rich.table import Table
 
 from bench.broker import create_topics, discarding_consumer, fill, topic_of
-from bench.ceiling import Ceiling
+from bench.ceiling import Ceiling, settle
 from bench.flow_settings import flow_settings
-from bench.machine import describe
 from bench.mirror import FLOW, KAFKA, POSTGRES, run_flow
+from bench.tables import write_json
 from bench.workloads import Workload, workloads
 from runtime.embedded.stack import EmbeddedServices
 
@@ -100,21 +98,19 @@ def main(
         tables = {plan[place].table for place in chosen}
         plan = [workload for workload in plan[: max(chosen) + 1] if workload.table in tables]
     try:
-        machine, results = measure(directory, plan, rounds, processes, compression)
+        results = measure(directory, plan, rounds, processes, compression)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     show(results)
     if output:
-        output.write_text(json.dumps({"machine": machine, "results": [asdict(result) for result in results]}, indent=2) + "\n")
+        write_json(output, results)
 
 
-def measure(
-    directory: Path, plan: Sequence[Workload], rounds: int, processes: int, compression: str | None
-) -> tuple[dict[str, str], list[Result]]:
+def measure(directory: Path, plan: Sequence[Workload], rounds: int, processes: int, compression: str | None) -> list[Result]:
     """Run every workload in every round on embedded servers: the flow, then the ceiling, on the same broker and server."""
     with EmbeddedServices(directory / "services", ("postgres", "kafka")) as services:
-        bootstrap, machine = services.kafka.bootstrap_servers, describe(services.postgres.dsn)
-        create_topics(bootstrap, plan)
+        bootstrap = services.kafka.bootstrap_servers
+        create_topics(bootstrap, map(topic_of, plan))
         filled = [Filled(workload, *fill(bootstrap, workload, compression)) for workload in plan]
         done: list[list[Round]] = [[] for _ in plan]
         for number in range(rounds):
@@ -122,7 +118,7 @@ def measure(
             for one, its_rounds in zip(filled, done, strict=True):
                 its_rounds.append(_round(one, directory / f"{number}-{one.workload.name}", bootstrap, ceiling, processes))
             ceiling.close()
-    return machine, [_result(one, processes, its_rounds) for one, its_rounds in zip(filled, done, strict=True)]
+    return [_result(one, processes, its_rounds) for one, its_rounds in zip(filled, done, strict=True)]
 
 
 def _round(one: Filled, directory: Path, bootstrap: str, ceiling: Ceiling, processes: int) -> Round:
@@ -130,22 +126,15 @@ def _round(one: Filled, directory: Path, bootstrap: str, ceiling: Ceiling, proce
     topic, dsn = topic_of(one.workload), ceiling.dsn
     settings = flow_settings(directory, dsn, bootstrap, one.workload)
     settings["CDC_KAFKA__GROUP_ID"] = directory.name
-    _settle(dsn)
+    settle(dsn)
     run = run_flow(settings, directory, dsn, topic, one.records, processes=processes)
-    _settle(dsn)
+    settle(dsn)
     with discarding_consumer(bootstrap, topic):
         best = ceiling.rows_per_second(one.workload)
     rate = run.records_per_second * len(one.workload.writes) / one.records
     result = Round(rate, best, run.cpu_us_per_record, run.peak_mb)
     progress.print(f"{one.workload.name}: {result.flow_per_second:,.0f}/s, ceiling {best:,.0f}/s, ratio {result.ratio:.2f}")
     return result
-
-
-def _settle(dsn: str) -> None:
-    """Do what PostgreSQL would else do in its background, at the expense of whoever runs then."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("VACUUM (ANALYZE)")
-        connection.execute("CHECKPOINT")
 
 
 def _result(one: Filled, processes: int, rounds: Sequence[Round]) -> Result:

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -30,6 +30,7 @@ from rich.table import Table
 
 from bench.broker import topic_of
 from bench.flow_settings import flow_settings
+from bench.tables import write_json
 from bench.workloads import Workload, Write, events, keys
 from runtime.embedded.stack import EmbeddedServices
 
@@ -65,7 +66,7 @@ def main(rate: int, seconds: int, rounds: int, partitions: int, output: Path | N
         shutil.rmtree(directory, ignore_errors=True)
     show(results)
     if output:
-        output.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
+        write_json(output, results)
 
 
 def measure(directory: Path, rate: int, seconds: int, rounds: int, partitions: int) -> list[Result]:

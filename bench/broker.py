@@ -29,9 +29,8 @@ def topic_of(workload: Workload) -> str:
     return f"{prefix_of(workload)}.bench.{workload.table}"
 
 
-def create_topics(bootstrap: str, workloads: Iterable[Workload]) -> None:
-    """Create the topics of all workloads."""
-    names = [topic_of(workload) for workload in workloads]
+def create_topics(bootstrap: str, names: Iterable[str]) -> None:
+    """Create topics, all with the same number of partitions."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
     for future in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names]).values():
         future.result()
@@ -39,14 +38,21 @@ def create_topics(bootstrap: str, workloads: Iterable[Workload]) -> None:
 
 def fill(bootstrap: str, workload: Workload, compression: str | None = None) -> tuple[int, int]:
     """Produce every event; return the number of records and their mean size in bytes."""
+    return produce(bootstrap, topic_of(workload), events(workload), compression)
+
+
+def produce(
+    bootstrap: str, topic: str, records: Iterable[tuple[bytes, bytes | None]], compression: str | None = None
+) -> tuple[int, int]:
+    """Produce records of key and value; return their number and their mean size in bytes."""
     settings = PRODUCER if compression is None else {**PRODUCER, "compression.type": compression}
     producer = Producer(
         {**settings, "bootstrap.servers": bootstrap, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000}
     )
-    topic, count, size = topic_of(workload), 0, 0
-    for key, value in events(workload):
+    count = size = 0
+    for key, value in records:
         producer.produce(topic, value, key)
-        count, size = count + 1, size + len(value)
+        count, size = count + 1, size + len(value or b"")
         if count % 10_000 == 0:
             producer.poll(0)
             while len(producer) > 200_000:

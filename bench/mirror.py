@@ -51,6 +51,27 @@ def run_flow(
 
     Raises `RuntimeError` when it fails or leaves records.
     """
+    seen, peak_bytes = drain(settings, directory, dsn, topic, records, processes=processes, under=under)
+    middle = [moment for moment in seen if MIDDLE[0] * records <= moment.records <= MIDDLE[1] * records]
+    if len(middle) < 2:
+        raise RuntimeError(f"{records} records are drained too fast to be timed")
+    first, last = middle[0], middle[-1]
+    done = last.records - first.records
+    cpu_us = {party: (last.cpu_seconds[party] - first.cpu_seconds[party]) / done * 1e6 for party in PARTIES}
+    return Run(done / (last.at - first.at), cpu_us, peak_bytes / 2**20)
+
+
+def drain(
+    settings: Mapping[str, str],
+    directory: Path,
+    dsn: str,
+    topic: str,
+    records: int,
+    *,
+    processes: int = 1,
+    under: Sequence[str] = (),
+) -> tuple[list[Seen], int]:
+    """Run the flow to the end of the topic; return what was seen meanwhile, and the peak of its largest process in bytes."""
     log = directory / "flow.log"
     command = [*under, sys.executable, "-m", "dataflows", "run", "--processes", str(processes)]
     command += ["--recovery-dir", str(directory / "recovery")]
@@ -68,13 +89,7 @@ def run_flow(
         reached = read_offsets(connection, topic)
     if process.wait() or reached != records:
         raise RuntimeError(f"the flow ended with {process.returncode} at {reached} of {records} records: see {log}")
-    middle = [moment for moment in seen if MIDDLE[0] * records <= moment.records <= MIDDLE[1] * records]
-    if len(middle) < 2:
-        raise RuntimeError(f"{records} records are drained too fast to be timed")
-    first, last = middle[0], middle[-1]
-    done = last.records - first.records
-    cpu_us = {party: (last.cpu_seconds[party] - first.cpu_seconds[party]) / done * 1e6 for party in PARTIES}
-    return Run(done / (last.at - first.at), cpu_us, max(usage.peak_bytes.values()) / 2**20)
+    return seen, max(usage.peak_bytes.values())
 
 
 class Usage:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+
+from bench.machine import describe
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -36,5 +37,5 @@ def write_markdown(path: Path, columns: Sequence[str], rows: Sequence[Sequence[s
 
 def write_json(path: Path, results: Sequence[DataclassInstance]) -> None:
     """Write the results and the machine they are of."""
-    machine = {"machine": platform.machine(), "system": platform.platform(), "python": platform.python_version()}
-    path.write_text(json.dumps({"machine": machine, "results": [asdict(result) for result in results]}, indent=2) + "\n")
+    document = {"machine": describe(), "results": [asdict(result) for result in results]}
+    path.write_text(json.dumps(document, indent=2) + "\n")

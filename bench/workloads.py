@@ -31,7 +31,7 @@ Row = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One statement: the `columns` of a version of row `number`; `op` as the connector names it.
+    """One statement: the `columns` of a version of row `number`, `nulls` set to null; `op` as the connector names it.
 
     Its values are made when they are asked for: millions of statements are held at once.
     """
@@ -43,11 +43,13 @@ class Write:
     number: int
     version: int
     columns: tuple[str, ...] = REGULAR
+    nulls: tuple[str, ...] = ()
 
     def values(self) -> Row:
         """Return the columns as JSON text."""
         row = full_row(self.number, self.version)
-        return row if self.columns is REGULAR else {column: row.get(column, MORE_TEXT) for column in self.columns}
+        written = row if self.columns is REGULAR else {column: row.get(column, MORE_TEXT) for column in self.columns}
+        return written | dict.fromkeys(self.nulls, "null") if self.nulls else written
 
 
 @dataclass(frozen=True)

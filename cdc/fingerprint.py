@@ -31,21 +31,24 @@ _fingerprints.restype = None
 
 
 class Fingerprints:
-    """Makes the fingerprints of one topic's events."""
+    """Makes the fingerprints of one topic's events: `SIZE` bytes each, `UNKNOWN` for an event with another layout."""
 
     def __init__(self, topic: str) -> None:
         self._seed = xxhash.xxh3_64_intdigest(topic.encode())
 
-    def __call__(self, values: Sequence[bytes | None]) -> list[bytes]:
-        """Return 128 bits for each value; `UNKNOWN` for those with another layout, which equal nothing."""
+    def __call__(self, values: Sequence[bytes | None]) -> bytes:
+        """Return those of all values, one behind the other."""
         count = len(values)
         lengths = (ctypes.c_size_t * count)(*[len(value or b"") for value in values])
         return self.at((ctypes.c_char_p * count)(*values), lengths, count)
 
-    def at(self, values: Any, lengths: Any, count: int) -> list[bytes]:
+    def at(self, values: Any, lengths: Any, count: int) -> bytes:
         """Return the same for values at addresses: arrays of `ctypes`, of pointers and sizes, or the addresses of such."""
-        size = SIZE * count
-        prints = (ctypes.c_char * size)()
+        prints = (ctypes.c_char * (SIZE * count))()
         _fingerprints(values, lengths, count, self._seed, _hash, prints)
-        whole = prints.raw
-        return [whole[at : at + SIZE] for at in range(0, size, SIZE)]
+        return prints.raw
+
+
+def split(fingerprints: bytes) -> list[bytes]:
+    """Return fingerprints that stand one behind the other one by one."""
+    return [fingerprints[at : at + SIZE] for at in range(0, len(fingerprints), SIZE)]

@@ -15,7 +15,7 @@ from operators.count_skipped import count_skipped
 from operators.map_types import map_types
 from operators.validate import validate
 from runtime.logs import configure_logs
-from runtime.settings import load_settings
+from runtime.settings_loading import load_settings
 from runtime.stop import Stop
 
 EXIT_BAD_SETTINGS = 2

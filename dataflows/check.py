@@ -14,7 +14,8 @@ from runtime.kafka.client import KafkaClient
 from runtime.kafka.scout import ClusterScout
 from runtime.logs import configure_logs
 from runtime.redis_cache import ping
-from runtime.settings import Settings, load_settings, unknown_variables
+from runtime.settings import Settings
+from runtime.settings_loading import load_settings, unknown_variables
 from sinks.postgres.probe import server_version
 
 Probe = Callable[[], str]

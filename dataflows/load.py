@@ -15,7 +15,7 @@ from dataflows.shop.schema import KEYSPACE, TABLES, create_keyspace, ddl
 from dataflows.shop.statement import Statement
 from dataflows.shop.workload import KEYS, statements
 from runtime.cassandra.writer import StatementWriter
-from runtime.settings import load_cassandra_settings
+from runtime.settings_loading import load_cassandra_settings
 
 _LINE_EVERY_S = 2.0
 

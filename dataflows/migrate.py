@@ -6,7 +6,7 @@ import click
 
 from runtime.catalog import load_schema
 from runtime.logs import configure_logs
-from runtime.settings import load_settings
+from runtime.settings_loading import load_settings
 from sinks.postgres.migrate import migrate as migrate_tables
 from sinks.postgres.probe import at_once
 

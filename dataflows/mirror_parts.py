@@ -246,10 +246,9 @@ def open_parts(settings: Settings, stop: Stop) -> MirrorParts:
         catalog.close()
         _require_none_halted(postgres.halted if settings.kafka.until_caught_up else ())
 
-    copies = Copies()
+    copies = Copies(settings.dedupe.window_entries)
     source = kafka_source(settings, client, stored_positions, facts, copies=copies, before_end=before_end)
-    dedupe = Dedupe(source.starts, max_fingerprints=settings.dedupe.window_entries)
-    copies.known = dedupe.known
+    dedupe = Dedupe(source.starts)
     postgres = postgres_sink(
         settings,
         options,

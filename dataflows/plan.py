@@ -11,7 +11,7 @@ from cdc.schema import Column, ColumnKind, CqlType, Table
 from cdc.types.registry import codec_for
 from runtime.catalog import read_schema, select_tables
 from runtime.logs import configure_logs
-from runtime.settings import load_settings
+from runtime.settings_loading import load_settings
 from sinks.postgres.naming import column_names, schema_name, table_name
 
 _Notes = Callable[[Table], Iterator[str]]

@@ -16,7 +16,7 @@ from dataflows.processes import end_with_input, run_processes
 from operators.source_topics import SLOTS
 from runtime.logs import configure_logs
 from runtime.recovery_store import recovery_store
-from runtime.settings import load_settings
+from runtime.settings_loading import load_settings
 from runtime.stop import Stop
 
 

@@ -9,7 +9,7 @@ import click
 from cdc.cql.describe import describe
 from runtime.catalog import open_catalog
 from runtime.logs import configure_logs
-from runtime.settings import load_settings
+from runtime.settings_loading import load_settings
 
 
 @click.command()

@@ -12,7 +12,8 @@ from rich.table import Table
 from cdc.errors import SettingsError
 from runtime.admin.api import status_of
 from runtime.glance import Glance, TableGlance, glance
-from runtime.settings import HttpSettings, load_settings
+from runtime.settings import HttpSettings
+from runtime.settings_loading import load_settings
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what a process listens on, not where it is asked
 

@@ -1,4 +1,4 @@
-"""Drops copies of events that came before: three replicas write three, and the connector adds its own.
+"""Drops copies of events that came before a restart; those that came since the source has dropped (`operators.copies`).
 
 It only saves work. What is applied twice changes nothing, but a fingerprint that is remembered though PostgreSQL does not
 hold its event would lose that event; hence the care about what a restart may restore.
@@ -14,16 +14,16 @@ import msgspec
 from bytewax.operators import StatefulBatchLogic
 
 from cdc.event import UNKNOWN, Batch, Change, Position, Skip
+from cdc.fingerprint import SIZE, split
 
 STAGE: Final = "dedupe"
-FINGERPRINT_BYTES: Final = 16
 
 
 class WindowState(msgspec.Struct, frozen=True):
     """What a recovery snapshot keeps of a window: the newest fingerprints, and the offsets that all of them stand before."""
 
     positions: list[Position]
-    fingerprints: bytes  # 16 bytes each, oldest first
+    fingerprints: bytes  # one behind the other, oldest first
 
 
 class Window:
@@ -46,11 +46,6 @@ class Window:
         self._young[fingerprint] = None
         return known
 
-    @property
-    def generations(self) -> tuple[dict[bytes, None], dict[bytes, None]]:
-        """The fingerprints of what came before, as they are now."""
-        return self._young, self._old
-
     def forget(self, fingerprint: bytes) -> None:
         """Let the next copy of an event through: the copy before was not applied."""
         self._young.pop(fingerprint, None)
@@ -58,18 +53,17 @@ class Window:
 
     def newest(self, limit_bytes: int) -> bytes:
         """Return the newest fingerprints in one piece, oldest first."""
-        keep = limit_bytes // FINGERPRINT_BYTES
+        keep = limit_bytes // SIZE
         newest_first = list(islice(chain(reversed(self._young), reversed(self._old)), keep))
         return b"".join(reversed(newest_first))
 
     def restore(self, fingerprints: bytes) -> None:
         """Remember what `newest` gave, as the old generation."""
-        size = FINGERPRINT_BYTES
-        self._old = dict.fromkeys(fingerprints[at : at + size] for at in range(0, len(fingerprints), size))
+        self._old = dict.fromkeys(split(fingerprints))
 
 
 class Dedupe:
-    """All windows of a process, within one budget of memory and one of snapshot bytes: build one, hand it to every worker.
+    """All windows of a process, within one budget of snapshot bytes: build one, hand it to every worker.
 
     `starts` gives the positions that a slot's reading started from, and only those that PostgreSQL holds: what is restored
     must belong to exactly them, else PostgreSQL may be older, restored or empty, and the fingerprints are dropped.
@@ -79,11 +73,9 @@ class Dedupe:
         self,
         starts: Callable[[int], Collection[Position]],
         *,
-        max_fingerprints: int = 1 << 18,  # 33 MB at most; at 50,000 events a second the last 2-5 seconds
         max_snapshot_bytes: int = 256 * 1024,  # more stalls each epoch
     ) -> None:
         self._starts = starts
-        self._max_fingerprints = max_fingerprints
         self._max_snapshot_bytes = max_snapshot_bytes
         self._windows: dict[int, Window] = {}
 
@@ -100,13 +92,8 @@ class Dedupe:
         window.restore(state.fingerprints)
         return window, _by_partition(state.positions)
 
-    def known(self, slot: int) -> tuple[dict[bytes, None], dict[bytes, None]]:
-        """Return the fingerprints of the events that have passed the slot's window: their copies need not be decoded."""
-        window = self._windows.get(slot)
-        return ({}, {}) if window is None else window.generations
-
     def forget(self, changes: Iterable[tuple[int, bytes]]) -> None:
-        """Forget events (slot and fingerprint) that the sink rejected or that belong to a halted table."""
+        """Forget events (slot and fingerprint) that the sink rejected."""
         for slot, fingerprint in changes:
             window = self._windows.get(slot)
             if window is not None:
@@ -114,7 +101,7 @@ class Dedupe:
 
     @property
     def generation(self) -> int:
-        return max(1, self._max_fingerprints // (2 * max(1, len(self._windows))))
+        return max(1, self.snapshot_bytes // SIZE)
 
     @property
     def snapshot_bytes(self) -> int:

@@ -320,9 +320,9 @@ class Feed:
         for run in runs:
             lane = self._lanes.get(run.origin)
             if lane is not None:
-                prints = run.fingerprints()
-                fresh = self._copies.fresh(lane.slot, prints)
-                lane.records += run.records(fresh, [prints[place] for place in fresh])
+                fingerprints = run.fingerprints()
+                fresh = self._copies.fresh(fingerprints)
+                lane.records += run.records(fresh, fingerprints)
                 lane.copies += run.count - len(fresh)
                 lane.polled = run.next_offset
         average = sum(run.size for run in runs) // sum(run.count for run in runs) + 100

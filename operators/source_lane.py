@@ -21,7 +21,7 @@ class FeedLimits:
 
     batch_records: int = 5_000
     batch_bytes: int = 8_388_608
-    queue_records: int = 10_000
+    queue_records: int = 5_000
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,6 @@ The environment (`CDC_*`, `__` between levels) wins over the TOML file that `CDC
 
 from __future__ import annotations
 
-import os
-import tomllib
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,13 +17,12 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     field_validator,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cdc.ddl import read_ddl
-from cdc.errors import SchemaError, SettingsError
+from cdc.errors import SchemaError
 from cdc.types.base import NulPolicy
 from runtime.secrets import mask_address, mask_options
 from runtime.settings_parsing import (
@@ -37,13 +33,9 @@ from runtime.settings_parsing import (
     expects_address,
     expects_authorities,
     expects_hosts,
-    merged,
-    problems_of,
-    without_empty,
 )
 
 PREFIX = "CDC_"
-CONFIG_VARIABLE = "CDC_CONFIG"
 SLOTS = 64  # fixed: Bytewax fixes the partitions of a source at its start
 
 Names = Annotated[tuple[str, ...], BeforeValidator(as_names)]
@@ -80,9 +72,9 @@ class KafkaSettings(_Section):
         description="Records of one poll, which is one item: the merge gains little beyond it.",
     )
     queue_records: int = Field(
-        default=10_000,
+        default=5_000,
         ge=1,
-        description="Records read ahead for one slot before its partitions pause: two polls, to bound memory.",
+        description="Records read ahead for one slot before its partitions pause: a poll, to bound memory.",
     )
     topic_refresh_seconds: float = Field(
         default=5, gt=0, description="How often topics are listed again: new tables appear within it."
@@ -102,7 +94,9 @@ class PostgresSettings(_Section):
     dsn: Address = Field(description="`postgresql://...` or `host=... dbname=...`. No default: nothing to guess.")
     create_tables: bool = Field(default=True, description="Make missing schemas and tables; off where others own the DDL.")
     max_batch_rows: int = Field(
-        default=10_000, ge=1, description="Rows of one transaction: larger ones gain little and hold their locks longer."
+        default=5_000,
+        ge=1,
+        description="Rows of one transaction, about: larger ones gain little, hold their locks longer and take memory.",
     )
     writers: int = Field(
         default=1,
@@ -224,7 +218,7 @@ class DedupeSettings(_Section):
     """The window in which copies of an event are dropped early. Correctness never rests on it."""
 
     window_entries: int = Field(
-        default=250_000, ge=0, description="Fingerprints remembered: some 30 MB, seconds of replica lag at full speed. 0: off."
+        default=250_000, ge=0, description="Fingerprints remembered: some 8 MB, seconds of replica lag at full speed. 0: off."
     )
 
 
@@ -335,73 +329,3 @@ class Settings(BaseSettings):
         tree["redis"]["url"] = mask_address(self.redis.url.get_secret_value()) if self.redis.url else None
         tree["kafka"]["extra"] = mask_options(self.kafka.properties())
         return tree
-
-
-class _Environment(EnvSettingsSource):
-    """The variables of one given environment, their prefix taken off."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = {name[len(PREFIX) :].lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
-        super().__init__(Settings)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return {name: value for name, value in self._environ.items() if value.strip()}
-
-
-def load_settings(environ: Mapping[str, str] | None = None, *, needs_schema: bool = True) -> Settings:
-    """Return the settings of an environment, by default this process's. Raises `SettingsError` with all problems at once."""
-    given = os.environ if environ is None else environ
-    values = merged(_read_toml(given.get(CONFIG_VARIABLE, "")), _read_environment(given))
-    values = {"kafka": {}, "postgres": {}} | values  # so that what they lack is named, not the section
-    problems: list[str] = []
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        problems = problems_of(error, PREFIX)
-    known = [(values.get(section) or {}).get(name) for section, name in (("schema", "file"), ("cassandra", "contact_points"))]
-    if needs_schema and not any(known):
-        problems.append(f"schema.file: is required ({PREFIX}SCHEMA__FILE), or {PREFIX}CASSANDRA__CONTACT_POINTS")
-    if problems:
-        raise SettingsError("\n".join(problems))
-    return settings
-
-
-class _CassandraAlone(BaseModel):
-    cassandra: CassandraSettings
-
-
-def load_cassandra_settings(contact_points: str = "", environ: Mapping[str, str] | None = None) -> CassandraSettings:
-    """Return how Cassandra is reached, whatever else is set; `contact_points` win. Raises `SettingsError`."""
-    given = os.environ if environ is None else environ
-    section = merged(_read_toml(given.get(CONFIG_VARIABLE, "")), _read_environment(given)).get("cassandra") or {}
-    if contact_points:
-        section = {**section, "contact_points": contact_points}
-    try:
-        settings = _CassandraAlone.model_validate({"cassandra": section}).cassandra
-    except ValidationError as error:
-        raise SettingsError("\n".join(problems_of(error, PREFIX))) from error
-    if not settings.contact_points:
-        raise SettingsError(f"cassandra.contact_points: is required ({PREFIX}CASSANDRA__CONTACT_POINTS)")
-    return settings
-
-
-def unknown_variables(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """Return the `CDC_*` variables that belong to no section: perhaps misspelt, perhaps another program's."""
-    known = {(field.alias or name).upper() for name, field in Settings.model_fields.items()}
-    names = os.environ if environ is None else environ
-    ours = (name for name in names if name.startswith(PREFIX) and name != CONFIG_VARIABLE)
-    return tuple(sorted(name for name in ours if name[len(PREFIX) :].upper().split("__")[0] not in known))
-
-
-def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the variables as a tree, by the names that a TOML file has."""
-    return {name.rstrip("_"): value for name, value in _Environment(environ)().items()}
-
-
-def _read_toml(path: str) -> dict[str, Any]:
-    if not path.strip():
-        return {}
-    try:
-        return without_empty(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"config: {path}: {error}", hint=f"{CONFIG_VARIABLE} must name a readable TOML file") from error

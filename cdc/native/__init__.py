@@ -1,8 +1,8 @@
 """The parts that are written in C: what is done once for each record of a poll. Built with the project, called by ctypes.
 
-The interpreter is not needed for bytes that nobody looks at: three of four records are copies, and nearly all others are rows
-whose text goes to PostgreSQL as it came. Each function takes a whole poll, and holds no Python object. Reasons and
-measurements: docs/decisions/native-code.md.
+The interpreter is not needed for bytes that nobody looks at: with three replicas two of three records are copies, and nearly
+all others are rows whose text goes to PostgreSQL as it came. Each function takes a whole poll, and holds no Python object.
+Reasons and measurements: docs/decisions/native-code.md.
 """
 
 from __future__ import annotations

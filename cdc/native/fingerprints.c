@@ -8,11 +8,6 @@
 #define BEGIN "{\"ts_ms\":"
 #define FILE_NAME ",\"file\":\""
 
-/* 128 bits of xxHash, as `XXH128_hash_t` holds them. */
-struct print {
-    uint64_t low, high;
-};
-
 /* `XXH3_128bits_withSeed`: bytes, their number, seed. */
 typedef struct print hash_128(const void *, size_t, uint64_t);
 

@@ -1,10 +1,15 @@
-// What the parts in C have in common.
+/* What the parts in C have in common. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+/* A fingerprint: 128 bits of xxHash, as `XXH128_hash_t` holds them. */
+struct print {
+    uint64_t low, high;
+};
 
 /* A place in an event's JSON, and where the text made of it is put. Each function that takes a scan moves both on, and returns
  * false where the JSON is not what it looks for; both then stand anywhere. */

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,13 +138,23 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_lock(path: Path = LOCK_FILE) -> int:
-    """Resolve the roots, download what they need, write the lock file; return the number of jars."""
-    parts, count = ["# Written by `python -m runtime.embedded.jars lock`.\n"], 0
+def write_lock(
+    path: Path = LOCK_FILE,
+    sets: Mapping[str, Sequence[str]] = ROOTS,
+    *,
+    without: Collection[str] = (),
+    command: str = "runtime.embedded.jars",
+) -> int:
+    """Resolve the roots, download what they need, write the lock file; return the number of jars.
+
+    `without` are artifacts to leave out, as `group:artifact`; `command` is the module that was asked.
+    """
+    parts, count = [f"# Written by `python -m {command} lock`.\n"], 0
     with tempfile.TemporaryDirectory() as staging:
         repository = _repository(Path(staging), lambda _: None)
-        for name, roots in ROOTS.items():
-            coordinates = repository.runtime_closure(roots)
+        for name, roots in sets.items():
+            closure = repository.runtime_closure(roots)
+            coordinates = [one for one in closure if ":".join(one.split(":")[:2]) not in without]
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 files = list(pool.map(repository.download, coordinates))
             parts.append(f"\n[{name}]\nroots = [{', '.join(map(_quoted, roots))}]\njars = [\n")

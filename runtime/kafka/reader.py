@@ -11,7 +11,7 @@ from typing import Any, Final
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException
 
 from cdc.event import UNKNOWN, Record
-from cdc.fingerprint import Fingerprints
+from cdc.fingerprint import SIZE, Fingerprints
 from cdc.native import library
 from runtime.kafka.client import KafkaClient
 from runtime.kafka.librdkafka import MESSAGE_DESTROY, MESSAGE_TIMESTAMP, RawConsumer, error_text, topic_name
@@ -62,20 +62,21 @@ class Run:
     _values: int
     _sizes: int
 
-    def fingerprints(self) -> list[bytes]:
-        """Return the fingerprint of each record."""
+    def fingerprints(self) -> bytes:
+        """Return the fingerprints of all records, one behind the other."""
         return self._hash.at(self._values, self._sizes, self.count)
 
-    def records(self, places: Sequence[int] | None = None, fingerprints: Sequence[bytes] | None = None) -> list[Record]:
-        """Return the records at these places (None: all), which may be kept."""
+    def records(self, places: Sequence[int] | None = None, fingerprints: bytes | None = None) -> list[Record]:
+        """Return the records at these places (None: all), which may be kept; `fingerprints` are those of all."""
         places = range(self.count) if places is None else places
         count = len(places)
         chosen, copied = (c_int32 * count)(*places), (c_int64 * (4 * count))()
         buffer = (c_char * _size(self._messages, chosen, count))()
         _copy(self._messages, chosen, count, MESSAGE_TIMESTAMP, buffer, copied)
+        prints = [UNKNOWN] * count if fingerprints is None else [fingerprints[SIZE * at : SIZE * (at + 1)] for at in places]
         (topic, partition), begin = self.origin, 0
         records = []
-        parts = zip(copied[::4], copied[1::4], copied[2::4], copied[3::4], fingerprints or [UNKNOWN] * count, strict=True)
+        parts = zip(copied[::4], copied[1::4], copied[2::4], copied[3::4], prints, strict=True)
         for offset, timestamp_ms, key_end, value_end, fingerprint in parts:
             key = value = None
             if key_end >= 0:

@@ -29,6 +29,8 @@ def create_table(table: Table, table_id: int, schema: str, relation: str) -> lis
     buried = ", ".join([*key_ddl, *METADATA_DDL[:4], "stored_at timestamptz NOT NULL", primary_key])
     return [
         f"CREATE TABLE {full} ({definition}) WITH (fillfactor = {FILLFACTOR})",
+        # else a wide row keeps its timestamps elsewhere, and each change of it is a row there, too
+        f"ALTER TABLE {full} ALTER _cdc_cells SET STORAGE MAIN, ALTER _cdc_expires SET STORAGE MAIN",
         f"CREATE INDEX ON {full} (_cdc_sweep_at) WHERE _cdc_sweep_at IS NOT NULL",
         *_order_index(full, key, len(table.partition_key)),
         f"CREATE TABLE {graveyard} ({buried})",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 import psycopg
@@ -119,6 +119,10 @@ class PostgresMirror:
 
     def layout(self, full_name: str) -> Layout:
         return self._layouts[full_name]
+
+    @property
+    def layouts(self) -> Collection[Layout]:
+        return self._layouts.values()
 
 
 def set_clock(writer: Writer, now: int) -> None:

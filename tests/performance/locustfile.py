@@ -15,7 +15,7 @@ from locust import User, constant_throughput, events, task
 from dataflows.shop.statement import Statement
 from dataflows.shop.workload import statements
 from runtime.cassandra.client import open_cluster
-from runtime.settings import load_cassandra_settings
+from runtime.settings_loading import load_cassandra_settings
 
 _seeds = itertools.count(1)
 

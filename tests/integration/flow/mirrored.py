@@ -15,7 +15,8 @@ from bytewax.testing import run_main
 from cdc.recording import Difference
 from dataflows.cassandra_to_postgres import mirror
 from dataflows.mirror_parts import open_parts
-from runtime.settings import Settings, load_settings
+from runtime.settings import Settings
+from runtime.settings_loading import load_settings
 from runtime.stop import Stop
 from tests.integration.flow.flow_process import FlowProcess, flow_process
 from tests.integration.flow.source_flow import Topics, eventually

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import KafkaException, Producer
 
 from cdc.event import UNKNOWN, Record
-from cdc.fingerprint import Fingerprints
+from cdc.fingerprint import Fingerprints, split
 from runtime.kafka.client import KafkaClient
 from runtime.kafka.reader import BEGINNING, PartitionReader
 from tests.fixtures.events import as_json, envelope, table_of, written
@@ -99,15 +99,15 @@ def test_a_run_tells_its_end_its_size_and_its_fingerprints(opened: Open, topic: 
             at += run.count
             assert (run.origin, run.next_offset) == ((topic, 0), at)
             size += run.size
-            mine = run.fingerprints()
+            mine = split(run.fingerprints())
             prints.extend(mine)
             places = [place for place in range(run.count) if mine[place] != UNKNOWN]
-            chosen.extend(run.records(places, [mine[place] for place in places]))
+            chosen.extend(run.records(places, run.fingerprints()))
         return at == len(LOG)
 
     eventually(has_all, "the whole log")
     assert size == sum(len(key or b"") + len(value or b"") for key, value in LOG[3:])
-    assert prints == Fingerprints(topic)([value for _, value in LOG[3:]])
+    assert prints == split(Fingerprints(topic)([value for _, value in LOG[3:]]))
     assert [record.offset for record in chosen] == list(range(3, 40))
     assert [record.fingerprint for record in chosen] == prints[:37]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runtime.settings import load_settings
+from runtime.settings_loading import load_settings
 from runtime.stop import LAST_SECONDS
 from tests.fixtures.compose import ROOT, compose, mounts, services, unset
 from tests.unit.docs.test_docs import variables

@@ -12,7 +12,8 @@ from operators.copies import Copies
 from operators.map_types import map_types
 from operators.validate import validate
 from runtime.catalog import open_catalog
-from runtime.settings import Settings, load_settings
+from runtime.settings import Settings
+from runtime.settings_loading import load_settings
 from tests.fixtures.events import PREFIX, batch, event, written
 
 DDL = "CREATE TABLE shop.t (a text PRIMARY KEY, c text, l list<text>);"

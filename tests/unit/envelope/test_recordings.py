@@ -73,7 +73,7 @@ def test_events_with_their_schema_beside_them_are_read_as_those_without() -> Non
 
 def without_copies(recording: Recording) -> Recording:
     copies = Copies()
-    fresh = [record for record in recording.records if copies.fresh(0, Fingerprints(record.topic)([record.value]))]
+    fresh = [record for record in recording.records if copies.fresh(Fingerprints(record.topic)([record.value]))]
     return replace(recording, records=fresh)
 
 

@@ -173,23 +173,9 @@ def test_the_old_generation_fills_what_the_young_one_leaves() -> None:
     assert window.newest(10**6) == b"".join(map(print_of, range(5)))
 
 
-def test_the_windows_of_a_process_share_its_budgets() -> None:
-    process = dedupe(max_fingerprints=1000, max_snapshot_bytes=1600)
-    assert (process.generation, process.snapshot_bytes) == (500, 1600)
+def test_the_windows_of_a_process_share_its_budget() -> None:
+    process = dedupe(max_snapshot_bytes=1600)
+    assert (process.generation, process.snapshot_bytes) == (100, 1600)
     for slot in range(64):
         process.logic(None).on_batch([Batch(slot, [], [])])
-    assert (process.generation, process.snapshot_bytes) == (7, 25)
-
-
-def is_known(process: Dedupe, slot: int) -> bool:
-    return any(print_of(1) in generation for generation in process.known(slot))
-
-
-def test_what_has_passed_is_known_without_being_remembered_again() -> None:
-    both = dedupe()
-    assert not is_known(both, SLOT)
-    assert passed(both.logic(None), 1) == ["1"]
-    assert is_known(both, SLOT)
-    assert not is_known(both, SLOT + 1)
-    both.forget([(SLOT, print_of(1))])
-    assert not is_known(both, SLOT)
+    assert (process.generation, process.snapshot_bytes) == (1, 25)

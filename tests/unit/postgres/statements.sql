@@ -2,15 +2,18 @@
 CREATE TABLE "shop"."orders" ("id" integer NOT NULL, "at" uuid NOT NULL, "no%%te" text COLLATE "C", "total" numeric, _cdc_ts bigint NOT NULL, _cdc_marker bigint, _cdc_cells bigint[], _cdc_expires bigint[], _cdc_sweep_at bigint, PRIMARY KEY ("id", "at")) WITH (fillfactor = 80);
 
 -- create_table 1
-CREATE INDEX ON "shop"."orders" (_cdc_sweep_at) WHERE _cdc_sweep_at IS NOT NULL;
+ALTER TABLE "shop"."orders" ALTER _cdc_cells SET STORAGE MAIN, ALTER _cdc_expires SET STORAGE MAIN;
 
 -- create_table 2
-CREATE INDEX ON "shop"."orders" ("id", cdc.timeuuid_order("at"));
+CREATE INDEX ON "shop"."orders" (_cdc_sweep_at) WHERE _cdc_sweep_at IS NOT NULL;
 
 -- create_table 3
-CREATE TABLE cdc.graveyard_7 ("id" integer NOT NULL, "at" uuid NOT NULL, _cdc_ts bigint NOT NULL, _cdc_marker bigint, _cdc_cells bigint[], _cdc_expires bigint[], stored_at timestamptz NOT NULL, PRIMARY KEY ("id", "at"));
+CREATE INDEX ON "shop"."orders" ("id", cdc.timeuuid_order("at"));
 
 -- create_table 4
+CREATE TABLE cdc.graveyard_7 ("id" integer NOT NULL, "at" uuid NOT NULL, _cdc_ts bigint NOT NULL, _cdc_marker bigint, _cdc_cells bigint[], _cdc_expires bigint[], stored_at timestamptz NOT NULL, PRIMARY KEY ("id", "at"));
+
+-- create_table 5
 CREATE INDEX ON cdc.graveyard_7 (stored_at);
 
 -- create_stage

@@ -10,7 +10,8 @@ import pytest
 
 from cdc.errors import SettingsError
 from runtime.cassandra.client import open_cluster
-from runtime.settings import CassandraSettings, load_settings
+from runtime.settings import CassandraSettings
+from runtime.settings_loading import load_settings
 
 CERTIFICATE = [
     "openssl",

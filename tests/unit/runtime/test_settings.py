@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from cdc.errors import SettingsError
-from runtime.settings import Settings, load_settings, unknown_variables
+from runtime.settings import Settings
+from runtime.settings_loading import load_settings, unknown_variables
 from runtime.settings_parsing import host_and_port
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterable
 from itertools import count
 
-import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cdc.event import UNKNOWN
-from cdc.fingerprint import Fingerprints
-from operators import copies as module
+from cdc.fingerprint import Fingerprints, split
 from operators.copies import Copies
 from tests.fixtures.events import as_json, envelope, table_of, written
 from tests.fixtures.recordings import load
 
 TABLE = table_of("CREATE TABLE shop.t (a int PRIMARY KEY, c text)")
 TOPIC = "cdc.shop.t"
-SLOT = 3
 _files = count()
 
 
@@ -25,12 +26,12 @@ def copy_of(number: int) -> bytes:
     return as_json(envelope(TABLE, "i", {"a": written(number), "c": written("x")}, file=f"CommitLog-7-{next(_files)}.log"))
 
 
-def fresh(copies: Copies, *values: bytes | None, slot: int = SLOT, topic: str = TOPIC) -> list[int]:
-    return copies.fresh(slot, Fingerprints(topic)(values))
+def fresh(copies: Copies, *values: bytes | None, topic: str = TOPIC) -> list[int]:
+    return copies.fresh(Fingerprints(topic)(values))
 
 
 def prints(*values: bytes | None) -> list[bytes]:
-    return Fingerprints(TOPIC)(values)
+    return split(Fingerprints(TOPIC)(values))
 
 
 def test_copies_are_left_out_in_one_poll_and_later() -> None:
@@ -56,13 +57,6 @@ def test_the_same_event_in_another_topic_is_no_copy() -> None:
     assert fresh(copies, copy_of(1)) == fresh(copies, copy_of(1), topic="cdc.shop.other") == [0]
 
 
-def test_what_dedupe_knows_in_the_slot_is_a_copy() -> None:
-    young, old = prints(copy_of(1), copy_of(2))
-    copies = Copies(lambda slot: ({young}, {old}) if slot == SLOT else ((), ()))
-    assert fresh(copies, copy_of(1), copy_of(2), copy_of(3)) == [2]
-    assert fresh(copies, copy_of(1), copy_of(2), slot=SLOT + 1) == [0, 1]
-
-
 def test_what_is_forgotten_is_let_through_again() -> None:
     copies = Copies()
     assert fresh(copies, copy_of(1), copy_of(2)) == [0, 1]
@@ -71,12 +65,73 @@ def test_what_is_forgotten_is_let_through_again() -> None:
     assert fresh(copies, copy_of(1), copy_of(2)) == [0]
 
 
-def test_the_oldest_are_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "IN_FLIGHT", 2)
-    copies = Copies()
-    fresh(copies, *map(copy_of, range(3)))
-    assert fresh(copies, copy_of(0), copy_of(3), copy_of(4), copy_of(5)) == [1, 2, 3]
-    assert fresh(copies, copy_of(0)) == [0]
+def test_nothing_is_remembered_where_that_is_wanted() -> None:
+    copies = Copies(0)
+    assert fresh(copies, copy_of(1), copy_of(1)) == fresh(copies, copy_of(1), copy_of(1)) == [0, 1]
+
+
+class Remembering:
+    """What the window should do, on sets of Python."""
+
+    def __init__(self, entries: int) -> None:
+        self.most, self.young, self.old = entries // 2, set[bytes](), set[bytes]()
+        self.count = 0  # of what was new to the young ones, forgotten or without a fingerprint
+
+    def fresh(self, fingerprints: bytes) -> list[int]:
+        found, every = [], split(fingerprints)
+        for begin in range(0, len(every), self.most):
+            part = every[begin : begin + self.most]
+            if self.count + len(part) > self.most:
+                self.young, self.old, self.count = set(), self.young, 0
+            for place, print_ in enumerate(part, begin):
+                if print_ == UNKNOWN or print_ not in self.young | self.old:
+                    found.append(place)
+                    self.count += 1
+                    self.young |= {print_} - {UNKNOWN}
+        return found
+
+    def forget(self, fingerprints: Iterable[bytes]) -> None:
+        self.young -= set(fingerprints)
+        self.old -= set(fingerprints)
+
+
+def crowded(number: int, home: int) -> bytes:
+    """Return a fingerprint that wants one of few places in a table: so they stand in each other's."""
+    return UNKNOWN if number == 0 else (home % 3).to_bytes(8, "little") + number.to_bytes(8, "little")
+
+
+CROWDED = st.builds(crowded, st.integers(0, 12), st.integers(0, 2))
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(st.integers(2, 20), st.lists(st.tuples(st.booleans(), st.lists(CROWDED, max_size=8))))
+def test_it_remembers_what_a_set_would(entries: int, steps: list[tuple[bool, list[bytes]]]) -> None:
+    copies, want = Copies(entries), Remembering(entries)
+    for forgets, some in steps:
+        if forgets:
+            copies.forget(some)
+            want.forget(some)
+        else:
+            assert copies.fresh(b"".join(some)) == want.fresh(b"".join(some))
+
+
+def test_threads_may_share_it() -> None:
+    every = [prints(*map(copy_of, range(thread * 500, thread * 500 + 500))) for thread in range(4)]
+    copies, found = Copies(1 << 20), list[int]()
+
+    def work(mine: list[bytes]) -> None:
+        for print_ in mine:
+            found.extend(copies.fresh(print_))
+            copies.forget([print_])
+            found.extend(copies.fresh(print_))
+
+    threads = [threading.Thread(target=work, args=(mine,)) for mine in every]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2 * 4 * 500
+    assert [copies.fresh(b"".join(mine)) for mine in every] == [[]] * 4
 
 
 def test_copies_with_their_schema_beside_them_are_found() -> None:
