@@ -9,17 +9,19 @@ from __future__ import annotations
 import gc
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from cdc.batch import Batch, Reading
 from cdc.ddl import read_ddl
 from cdc.envelope import Envelope
-from cdc.event import ABSENT, Batch, Change, Reading, Record, RowState, Value
+from cdc.event import ABSENT, Change, Record, RowState, Value
 from cdc.fingerprint import Fingerprints, split
 from cdc.plain_events import PlainEvents
 from cdc.reader import Event, TableReader
+from cdc.runs import RecordRun
 from cdc.types.registry import codec_for
 from operators.copies import Copies
 from operators.dedupe import Dedupe
@@ -28,12 +30,14 @@ from operators.map_types import map_types
 from operators.validate import validate
 
 EVENTS = 5_000
+AT_ONCE = 500
 ROUNDS = 15
 SCHEMA = read_ddl("""
     CREATE TABLE bench.orders (customer int, number int, status text, street text, city text, note text, items int,
         total bigint, weight double, paid boolean, updated timestamp, PRIMARY KEY (customer, number));
 """)
 TABLE = SCHEMA.tables["bench", "orders"]
+TOPIC = "cdc.bench.orders"
 
 
 def event(number: int, op: str = "i", touched: int = 9) -> bytes:
@@ -76,13 +80,12 @@ def _cell(value: object) -> dict[str, object]:
     return {"value": value, "deletion_ts": None, "set": True}
 
 
-def polled(op: str, touched: int) -> Batch[Record]:
-    """Return one poll of events."""
+def polled(op: str, touched: int) -> Batch[RecordRun]:
+    """Return events as they are polled, `AT_ONCE` of them in a run."""
     values = [event(number, op, touched) for number in range(EVENTS)]
-    prints = split(Fingerprints("cdc.bench.orders")(values))
-    return Batch(
-        0, [Record("cdc.bench.orders", 0, n, 1_795_437_087_419, b"{}", values[n], prints[n]) for n in range(EVENTS)], []
-    )
+    prints = split(Fingerprints(TOPIC)(values))
+    records = [Record(TOPIC, 0, n, 1_795_437_087_419, b"{}", values[n], prints[n]) for n in range(EVENTS)]
+    return Batch(0, [RecordRun.of(TOPIC, 0, records[at : at + AT_ONCE]) for at in range(0, EVENTS, AT_ONCE)], [])
 
 
 def best(work: Callable[[], object]) -> float:
@@ -116,20 +119,20 @@ def row_by_loop(reader: TableReader) -> Callable[[Envelope[Any]], RowState]:
     return read
 
 
-def parts(records: list[Record]) -> dict[str, Callable[[], object]]:
+def parts(runs: Sequence[RecordRun]) -> dict[str, Callable[[], object]]:
     """Return what the stages are made of."""
+    records = [record for run in runs for record in run.records()]
     reader = TableReader(TABLE, codec_for)
     envelopes = [reader.decode(record.value or b"") for record in records]
     loop, live = row_by_loop(reader), reader.interpret._live
-    fingerprint, events, copies = Fingerprints("cdc.bench.orders"), PlainEvents(TABLE), Copies()
+    fingerprint, events, copies = Fingerprints(TOPIC), PlainEvents(TABLE), Copies()
     values = [record.value for record in records]
     prints = fingerprint(values)
-    payloads = [record.value or b"" for record in records]
     return {
         "fingerprint": lambda: fingerprint(values),
         "copies, found by their fingerprints": lambda: copies.fresh(prints),
-        "plain rows": lambda: events(values),
-        "of it, the text by C": lambda: events._text(payloads),
+        "plain rows": lambda: [events(run) for run in runs],
+        "of it, the text by C": lambda: [events._text(run) for run in runs],
         "decode (msgspec)": lambda: [reader.decode(record.value or b"") for record in records],
         "interpret": lambda: [reader.rules[envelope.op](envelope) for envelope in envelopes],
         "of it, the row by generated code": lambda: [live(e.after, e.source.ts_us, e.source.ts_us) for e in envelopes],
@@ -137,17 +140,19 @@ def parts(records: list[Record]) -> dict[str, Callable[[], object]]:
     }
 
 
-def stages(batch: Batch[Record]) -> dict[str, Callable[[], object]]:
+def stages(batch: Batch[RecordRun]) -> dict[str, Callable[[], object]]:
     """Return the stages themselves, each with those before it."""
     plain, deserialize = Deserialize(SCHEMA, "cdc"), Deserialize(SCHEMA, "cdc")
-    deserialize.topic("cdc.bench.orders").reader.plain = lambda payloads: [None] * len(payloads)
+    deserialize.topic(TOPIC).reader.plain = lambda run: ([], run)
     changes = map_types(validate(deserialize(batch)))
 
     def held(reading: Reading[Event]) -> Reading[Event]:
         reading.items = iter(list(reading.items))
         return reading
 
-    def dedupe() -> list[Batch[Change]]:
+    rows = map_types(validate(plain(batch)))
+
+    def dedupe(changes: Batch[Change]) -> list[Batch[Change]]:
         return list(Dedupe(lambda _: []).logic(None).on_batch([changes])[0])
 
     return {
@@ -156,7 +161,8 @@ def stages(batch: Batch[Record]) -> dict[str, Callable[[], object]]:
         "to validate": lambda: drain(validate(deserialize(batch)).items),
         "to map_types": lambda: map_types(validate(deserialize(batch))),
         "the same, each stage on the whole batch": lambda: map_types(held(validate(held(deserialize(batch))))),
-        "dedupe, by itself": dedupe,
+        "dedupe, by itself": lambda: dedupe(changes),
+        "dedupe, by itself, plain rows": lambda: dedupe(rows),
     }
 
 
@@ -169,7 +175,7 @@ def main() -> None:
     """Print the table."""
     for title, op, touched in (("insert, 11 columns", "i", 9), ("update, 2 of 9 columns", "u", 2)):
         batch = polled(op, touched)
-        size = sum(len(record.value or b"") for record in batch.items) // EVENTS
+        size = sum(run.size for run in batch.items) // EVENTS
         print(f"{title}, {size} bytes")
         for name, work in (parts(batch.items) | stages(batch)).items():
             print(f"  {name:<42}{best(work):6.2f} us")

@@ -1,4 +1,4 @@
-"""What travels through the dataflow: Kafka records, the changes read from them, and batches of both.
+"""What travels through the dataflow: Kafka records and the changes read from them; in batches, see `cdc.batch`.
 
 A change is a row state or a range deletion. Values are PostgreSQL's text input (`str`), whatever the type, so that
 decoding, merging, staging and tie-breaking share one form; `cdc.types` makes it from JSON and turns it into Cassandra's bytes.
@@ -7,9 +7,7 @@ decoding, merging, staging and tie-breaking share one form; `cdc.types` makes it
 from __future__ import annotations
 
 import enum
-from collections import Counter
-from collections.abc import Iterator
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -31,7 +29,6 @@ UNKNOWN: Final = bytes(16)
 
 Value: TypeAlias = str | Absent | None
 Key: TypeAlias = tuple[str, ...]
-Item = TypeVar("Item")
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -141,33 +138,3 @@ class Skip(enum.StrEnum):
     STATIC_CELL = "static_cell"
     DROPPED_CELL = "dropped_cell"
     LOST_DIGITS = "lost_digits"  # a value finer than PostgreSQL can hold, rounded
-
-
-class Batch(msgspec.Struct, Generic[Item]):
-    """The records of one poll of one slot, at whatever stage: what an item of the dataflow is.
-
-    `items` shrinks as stages reject or drop; `positions` covers all records of the poll, dropped and rejected ones included.
-    `skipped` counts what was left out on purpose, by table and reason.
-    """
-
-    slot: int
-    items: list[Item]
-    positions: list[Position]
-    rejected: list[Rejected] = msgspec.field(default_factory=list)
-    skipped: Counter[tuple[str, Skip]] = msgspec.field(default_factory=Counter)
-
-
-class Reading(msgspec.Struct, Generic[Item]):
-    """A batch whose items are made as they are asked for, and once: one after the other passes all stages of decoding.
-
-    Made stage by stage, a batch may be larger than the processor's cache, and every stage fetches it from memory again: what
-    that costs is in docs/decisions/copies-are-found-where-they-are-read.md. `rejected` and `skipped` are whole when `items` has
-    ended. `plain` are changes already: what needs none of those stages.
-    """
-
-    slot: int
-    items: Iterator[Item]
-    positions: list[Position]
-    rejected: list[Rejected]
-    skipped: Counter[tuple[str, Skip]]
-    plain: list[Change]

@@ -9,22 +9,21 @@ from __future__ import annotations
 import ctypes
 import json
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from cdc.envelope import RANGE_END, RANGE_START, payload_of
-from cdc.event import PlainRow
-from cdc.native import library
+from cdc.native import bytes_to_fill, library
+from cdc.runs import PLACE, PlainRun, RecordRun
 from cdc.schema import Column, Table
 
 MAX_FORMS: Final = 4096  # sets of touched columns that are remembered: any tuple is made again, but costs time
-AT_ONCE: Final = 500  # events: their text stays in the processor's cache until it is cut into lines
 _WITH_SCHEMA: Final = b'{"schema"'
 _PAYLOAD: Final = b'"payload":'
 _NOT_PLAIN: Final = b"\0"
-_WITH_MARKER: Final = 2
 
 
 class _Code(IntEnum):
@@ -81,31 +80,34 @@ class PlainEvents:
     """Reads the plain events of one table. Threads may share it."""
 
     def __init__(self, table: Table) -> None:
+        self._table = table
         self._program = _program(table) if _has_plain_events(table) else None
         self._words = max(1, -(-len(table.regular) // 64))
         self._forms = _Forms()
         self._prefix = b""
 
-    def __call__(self, payloads: Sequence[bytes | None]) -> list[PlainRow | None]:
-        """Return the row of each event, None where it is not plain. Idempotent, never raises for what a payload holds."""
+    def __call__(self, run: RecordRun) -> tuple[list[PlainRun], RecordRun | None]:
+        """Return the rows of the plain events, and the other records, if any. Idempotent, never raises for what events hold."""
         if self._program is None:
-            return [None] * len(payloads)
-        rows: list[PlainRow | None] = []
-        for begin in range(0, len(payloads), AT_ONCE):
-            rows += self._rows(self._text([payload or b"" for payload in payloads[begin : begin + AT_ONCE]]))
-        return rows
+            return [], run
+        text = self._text(run)
+        others = [at for at, form in enumerate(text.forms) if not form] if 0 in text.forms else []
+        if len(others) == len(run):
+            return [], run
+        plain = run.some([at for at, form in enumerate(text.forms) if form]) if others else run
+        return self._by_form(plain, text), run.some(others) if others else None
 
-    def _text(self, payloads: list[bytes]) -> _Text:
-        count, prefix, lengths = len(payloads), self._prefix_of(payloads), array("q", map(len, payloads))
+    def _text(self, run: RecordRun) -> _Text:
+        count, prefix = len(run), self._prefix_of(run)
         forms, stamps, touched = _zeros("B", count), _zeros("q", count), _zeros("Q", count * self._words)
-        text = _bytes_to_fill()(None, 3 * sum(lengths) + 16)
+        text = bytes_to_fill(3 * run.size + 16)
         used = _kernel().cassmirror_plain_rows(
             self._program,
             prefix,
             len(prefix),
             count,
-            _pointers(payloads),
-            _address(lengths),
+            run.octets,
+            _address(run.places),
             text,
             len(text),
             _address(forms),
@@ -115,27 +117,31 @@ class PlainEvents:
         )
         return _Text(text[:used].split(b"\n"), forms.tobytes(), stamps, touched)
 
-    def _rows(self, text: _Text) -> list[PlainRow | None]:
-        forms = text.forms.translate(None, _NOT_PLAIN)
-        stamps = text.stamps[: len(forms)].tolist()
-        markers = [ts if form == _WITH_MARKER else None for ts, form in zip(stamps, forms, strict=True)]
-        touched = self._positions(text.touched[: len(forms) * self._words].tolist())
-        rows = map(PlainRow, text.lines[1::2], text.lines[0::2], touched, stamps, markers)
-        if len(forms) == len(text.forms):
-            return [*rows]
-        return [next(rows) if form else None for form in text.forms]
+    def _by_form(self, records: RecordRun, text: _Text) -> list[PlainRun]:
+        """Return the rows, those that write the same columns side by side."""
+        count, words = len(records), text.touched[: len(records) * self._words].tolist()
+        forms: list[Any] = words if self._words == 1 else [*zip(*[iter(words)] * self._words, strict=True)]
+        keys, lines, markers = text.lines[1::2], text.lines[0:-1:2], text.forms.translate(None, _NOT_PLAIN)
+        first = self._positions(forms[0])
+        run = PlainRun(self._table, first, records, keys, lines, text.stamps[:count], markers)
+        if forms.count(forms[0]) == count:
+            return [run]
+        places: dict[Any, list[int]] = defaultdict(list)
+        for at, form in enumerate(forms):
+            places[form].append(at)
+        return [run.some(chosen, self._positions(form)) for form, chosen in places.items()]
 
-    def _positions(self, words: list[int]) -> Iterator[tuple[int, ...]]:
-        forms = self._forms
-        if len(forms) > MAX_FORMS:
-            forms = self._forms = _Forms()
-        keys = words if self._words == 1 else zip(*[iter(words)] * self._words, strict=True)
-        return map(forms.__getitem__, keys)
+    def _positions(self, form: Any) -> tuple[int, ...]:
+        if len(self._forms) > MAX_FORMS:
+            self._forms = _Forms()
+        return self._forms[form]
 
-    def _prefix_of(self, values: Sequence[bytes]) -> bytes:
-        """Return what stands before the payload in events that bring their schema, as the first one of a poll has it."""
-        first = next(filter(None, values), b"")
-        if first.startswith(_WITH_SCHEMA) and not (self._prefix and first.startswith(self._prefix)):
+    def _prefix_of(self, run: RecordRun) -> bytes:
+        """Return what stands before the payload in events that bring their schema, as the first one of a run has it."""
+        values = zip(run.places[4::PLACE], run.places[5::PLACE], strict=True)
+        begin, size = next(((at, size) for at, size in values if size > 0), (0, 0))
+        if run.octets.startswith(_WITH_SCHEMA, begin) and not (self._prefix and run.octets.startswith(self._prefix, begin)):
+            first = run.octets[begin : begin + size]
             prefix = first[: first.find(_PAYLOAD + b'{"ts_ms":') + len(_PAYLOAD)]
             self._prefix = prefix if payload_of(prefix + b"null}") == b"null" else b""
         return self._prefix
@@ -207,30 +213,11 @@ def _address(numbers: array[int]) -> int:
     return numbers.buffer_info()[0]
 
 
-def _pointers(payloads: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
-    pointers = _pointer_array(len(payloads).bit_length())()
-    pointers[: len(payloads)] = payloads  # type: ignore[assignment]  # as ctypes takes them
-    return pointers
-
-
-@lru_cache(maxsize=64)
-def _pointer_array(bits: int) -> type[ctypes.Array[ctypes.c_char_p]]:
-    """Return the type of arrays for lengths of so many bits: to make a type takes as long as 20 events."""
-    return ctypes.c_char_p * (1 << bits)
-
-
-@lru_cache(maxsize=1)
-def _bytes_to_fill() -> Callable[[None, int], bytes]:
-    """Return what makes bytes that hold anything yet: where nothing is written, no memory is touched."""
-    prototype = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_char_p, ctypes.c_ssize_t)
-    return prototype(("PyBytes_FromStringAndSize", ctypes.pythonapi))
-
-
 @lru_cache(maxsize=1)
 def _kernel() -> ctypes.CDLL:
     kernel = library("cdc.native.kernel")
     number, address, octets = ctypes.c_int64, ctypes.c_void_p, ctypes.c_char_p
-    program, payloads, text, arrays = (address, octets, number), (number, address, address), (octets, number), (address,) * 3
+    program, records, text, arrays = (address, octets, number), (number, octets, address), (octets, number), (address,) * 3
     kernel.cassmirror_plain_rows.restype = number
-    kernel.cassmirror_plain_rows.argtypes = [*program, *payloads, *text, *arrays, number]
+    kernel.cassmirror_plain_rows.argtypes = [*program, *records, *text, *arrays, number]
     return kernel

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
 from cdc.envelope import Envelope, EnvelopeDecoder
 from cdc.errors import UnsupportedType
-from cdc.event import PlainRow, Record, Skip
+from cdc.event import Record, Skip
 from cdc.interpret import Interpreter
 from cdc.key_columns import CodecOf
 from cdc.plain_events import PlainEvents
+from cdc.runs import PlainRun, RecordRun
 from cdc.schema import Table
 
 
@@ -25,7 +26,7 @@ class TableReader:
         decoder = EnvelopeDecoder(table, lambda cql: codec_of(cql).wire)
         self.table = table
         self.full_name = table.full_name
-        self.plain: Callable[[Sequence[bytes | None]], list[PlainRow | None]] = PlainEvents(table)
+        self.plain: Callable[[RecordRun], tuple[list[PlainRun], RecordRun | None]] = PlainEvents(table)
         self.decode = decoder.decode
         self.parse = decoder.parse
         self.interpret = Interpreter(table, decoder.attributes, codec_of)

@@ -207,7 +207,7 @@ class Watch:
     def _count_letters(self) -> None:
         self._assign()
         polled = self._letters.poll(_LETTERS_AT_ONCE)
-        for record in (record for run in polled.runs for record in run.records()):
+        for record in (record for run in polled.runs for record in run.copy().records()):
             letter = json.loads(record.value or b"{}")
             self._of(table_of(letter["source_topic"])).dead_letters += 1
             self._lane.reasons[letter["error_type"]] += 1

@@ -10,8 +10,9 @@ from typing import Any
 from bytewax.inputs import FixedPartitionedSource
 from bytewax.outputs import FixedPartitionedSink
 
+from cdc.batch import Batch
 from cdc.errors import TableHalted
-from cdc.event import Batch, Change, Position, Rejected
+from cdc.event import Change, Position, Rejected
 from cdc.schema import Table
 from cdc.types.registry import codec_for
 from operators.copies import Copies

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from cdc.event import Batch
+from cdc.batch import Batch
 from runtime.metrics import process_metrics
 
 Item = TypeVar("Item", bound=Any)

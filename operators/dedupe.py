@@ -6,15 +6,18 @@ hold its event would lose that event; hence the care about what a restart may re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain, islice
 from typing import Final
 
 import msgspec
 from bytewax.operators import StatefulBatchLogic
 
-from cdc.event import UNKNOWN, Batch, Change, Position, Skip
+from cdc.batch import Batch
+from cdc.event import UNKNOWN, Change, Position, Skip
 from cdc.fingerprint import SIZE, split
+from cdc.runs import PlainRun
 
 STAGE: Final = "dedupe"
 
@@ -45,6 +48,18 @@ class Window:
             self._young, self._old = {}, self._young
         self._young[fingerprint] = None
         return known
+
+    def add_new(self, fingerprints: Sequence[bytes], generation: int) -> bool:
+        """Remember events of which none came before and none is there twice; else return False and remember nothing."""
+        new = dict.fromkeys(fingerprints)
+        if len(new) < len(fingerprints) or len(new) > generation or UNKNOWN in new:
+            return False
+        if not (self._young.keys().isdisjoint(new) and self._old.keys().isdisjoint(new)):
+            return False
+        if len(self._young) + len(new) > generation:
+            self._young, self._old = {}, self._young
+        self._young |= new
+        return True
 
     def forget(self, fingerprint: bytes) -> None:
         """Let the next copy of an event through: the copy before was not applied."""
@@ -132,15 +147,28 @@ class SlotDedupe(StatefulBatchLogic[Batch[Change], Batch[Change], bytes]):
         if self._window is None:
             self._window, self._positions = self._dedupe.open(batch.slot, self._state)
             self._state = None
-        seen, generation, fresh = self._window.seen, self._dedupe.generation, []
+        window, generation, skipped = self._window, self._dedupe.generation, batch.skipped
+        plain = [self._fresh(window, run, skipped) for run in batch.plain]
+        fresh = []
         for change in batch.items:
             print_ = change.record.fingerprint
-            if print_ != UNKNOWN and seen(print_, generation):
-                batch.skipped[change.table.full_name, Skip.DUPLICATE] += 1
+            if print_ != UNKNOWN and window.seen(print_, generation):
+                skipped[change.table.full_name, Skip.DUPLICATE] += 1
             else:
                 fresh.append(change)
         self._positions |= _by_partition(batch.positions)
-        return Batch(batch.slot, fresh, batch.positions, batch.rejected, batch.skipped)
+        return Batch(batch.slot, fresh, batch.positions, batch.rejected, skipped, [run for run in plain if len(run)])
+
+    def _fresh(self, window: Window, run: PlainRun, skipped: Counter[tuple[str, Skip]]) -> PlainRun:
+        """Return a run without its copies, counting them."""
+        prints, generation = split(run.records.fingerprints), self._dedupe.generation
+        if window.add_new(prints, generation):
+            return run
+        places = [at for at, print_ in enumerate(prints) if print_ == UNKNOWN or not window.seen(print_, generation)]
+        if len(places) == len(run):
+            return run
+        skipped[run.table.full_name, Skip.DUPLICATE] += len(run) - len(places)
+        return run.some(places)
 
 
 def _by_partition(positions: Iterable[Position]) -> dict[tuple[str, int], Position]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
-from operator import attrgetter
 from typing import Final
 
+from cdc.batch import Batch, Reading
 from cdc.envelope import payload_of
 from cdc.errors import BadRecord, UnknownColumn, UnknownTable
-from cdc.event import Batch, Change, Reading, Record, Skip
+from cdc.event import Record, Skip
 from cdc.key_columns import CodecOf
 from cdc.reader import Event, TableReader
+from cdc.runs import PlainRun, RecordRun
 from cdc.schema import Schema, Table
 from cdc.types.registry import codec_for
 from operators.attempt import refusal
@@ -45,11 +45,16 @@ class Deserialize:
         self._refresh = refresh
         self._use(schema)
 
-    def __call__(self, batch: Batch[Record]) -> Reading[Event]:
+    def __call__(self, batch: Batch[RecordRun]) -> Reading[Event]:
         """Read the plain events of one poll, and decode the others as they are asked for. Idempotent."""
         self._use(self._current())
-        plain, others = self._plain(batch.items)
-        events = _Poll(self, batch).events(others)
+        plain: list[PlainRun] = []
+        others: list[RecordRun] = []
+        for run in batch.items:
+            rows, rest = self.topic(run.topic).plain(run)
+            plain += rows
+            others += [] if rest is None else [rest]
+        events = _Poll(self, batch).events(record for run in others for record in run.records())
         return Reading(batch.slot, events, batch.positions, batch.rejected, batch.skipped, plain)
 
     def topic(self, name: str) -> _Topic:
@@ -63,16 +68,6 @@ class Deserialize:
     def learn(self, need: str) -> None:
         """Ask for a newer schema."""
         self._use(self._refresh(need))
-
-    def _plain(self, records: Iterable[Record]) -> tuple[list[Change], list[Record]]:
-        """Return what the plain events change, and the records that are none."""
-        changes: list[Change] = []
-        others: list[Record] = []
-        for topic, run in groupby(records, attrgetter("topic")):
-            plain, rest = self.topic(topic).plain([*run])
-            changes += plain
-            others += rest
-        return changes, others
 
     def _use(self, schema: Schema | None) -> None:
         """Read by another schema, if it is another."""
@@ -97,13 +92,9 @@ class _Topic:
             except BadRecord as problem:
                 self._problem = problem
 
-    def plain(self, records: list[Record]) -> tuple[list[Change], list[Record]]:
-        """Return what the plain events change, and the records that are none."""
-        if self._reader is None:
-            return [], records
-        table, rows = self._reader.table, self._reader.plain([record.value for record in records])
-        changes = [Change(table, row, record) for row, record in zip(rows, records, strict=True) if row is not None]
-        return changes, [record for row, record in zip(rows, records, strict=True) if row is None]
+    def plain(self, run: RecordRun) -> tuple[list[PlainRun], RecordRun | None]:
+        """Return the rows of the plain events, and the other records, if any."""
+        return ([], run) if self._reader is None else self._reader.plain(run)
 
     @property
     def reader(self) -> TableReader:
@@ -116,7 +107,7 @@ class _Topic:
 class _Poll:
     """The decoding of one poll."""
 
-    def __init__(self, stage: Deserialize, batch: Batch[Record]) -> None:
+    def __init__(self, stage: Deserialize, batch: Batch[RecordRun]) -> None:
         self._stage = stage
         self._rejected = batch.rejected
         self._skipped = batch.skipped

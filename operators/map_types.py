@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from cdc.event import Batch, Change, Reading, RowState, Skip
+from cdc.batch import Batch, Reading
+from cdc.event import Change, RowState, Skip
 from cdc.reader import Event
 from operators.attempt import refusal
 
@@ -13,7 +14,8 @@ STAGE: Final = "map_types"
 
 def map_types(batch: Reading[Event]) -> Batch[Change]:
     """Map each event by the rules of its table; those that change nothing are counted."""
-    changes, rejected, skipped = batch.plain, batch.rejected, batch.skipped
+    changes: list[Change] = []
+    rejected, skipped = batch.rejected, batch.skipped
     for event in batch.items:
         envelope, reader = event.envelope, event.reader
         try:
@@ -27,4 +29,4 @@ def map_types(batch: Reading[Event]) -> Batch[Change]:
             rejected.append(refusal(STAGE, error, event.record, reader.full_name))
         else:
             changes.append(Change(reader.table, outcome, event.record))
-    return Batch(batch.slot, changes, batch.positions, rejected, skipped)
+    return Batch(batch.slot, changes, batch.positions, rejected, skipped, batch.plain)

@@ -8,7 +8,9 @@ from typing import Final
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from cdc.event import Batch, Position, Record
+from cdc.batch import Batch
+from cdc.event import Position
+from cdc.runs import RecordRun
 from operators.copies import Copies
 from operators.source_feed import Feed
 from operators.source_lane import FeedLimits
@@ -21,7 +23,7 @@ from runtime.kafka.scout import ClusterScout
 from runtime.progress import Progress
 from runtime.status import Status
 
-Keyed = tuple[str, Batch[Record]]
+Keyed = tuple[str, Batch[RecordRun]]
 IDLE: Final = timedelta(milliseconds=5)
 WITHOUT_PARTITIONS: Final = timedelta(milliseconds=100)
 

@@ -9,7 +9,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from cdc.event import Batch, Position, Record, Skip
+from cdc.batch import Batch
+from cdc.event import Position, Skip
+from cdc.fingerprint import split
+from cdc.runs import RecordRun
 from operators.copies import Copies
 from operators.source_lane import Admission, FeedLimits, Lane, note_lost
 from operators.source_start import SlotState, recovered_position, state_key
@@ -72,7 +75,7 @@ class Feed:
             self.ended.clear()
         self.needs_watcher.set()
 
-    def take(self, slot: int) -> Batch[Record] | None:
+    def take(self, slot: int) -> Batch[RecordRun] | None:
         """Return what is there for a slot, None when nothing is. Raises what the watcher failed with."""
         with self._lock:
             if self._failure is not None:
@@ -210,7 +213,7 @@ class Feed:
                 note_lost(self._status, *key, start, log_start)
                 lane.polled, start = log_start, BEGINNING
                 self._starts.pop(key, None)
-                lane.taken = lane.taken if lane.records else log_start
+                lane.taken = lane.taken if lane.runs else log_start
             lane.broken = lane.paused = False
             self._reading().unassign([key])
             self._reading().assign({key: start})
@@ -252,7 +255,8 @@ class Feed:
     def _remove(self, keys: Iterable[TopicPartitionKey]) -> None:
         gone = [self._lanes.pop(key) for key in keys if key in self._lanes]
         for lane in gone:
-            self._copies.forget(record.fingerprint for record in lane.records)
+            for run in lane.runs:
+                self._copies.forget(split(run.fingerprints))
             self._starts.pop(lane.key, None)
             with suppress(KeyError):  # two processes of one test may share the gauge
                 self._age.remove(*lane.labels)
@@ -270,19 +274,21 @@ class Feed:
     def _at_end(self, lane: Lane) -> bool:
         if lane.end is None:
             return True
-        if lane.records:
+        if lane.runs:
             return False
         if lane.polled < lane.end and self._reader is not None:
             # Control records and compaction move the position without a record to show for it.
             lane.polled = max(lane.polled, self._reader.positions([lane.key]).get(lane.key, -1))
         return lane.polled >= lane.end
 
-    def _gather(self, slot: int, lanes: list[Lane]) -> Batch[Record] | None:
-        batch: Batch[Record] = Batch(slot, [], [])
+    def _gather(self, slot: int, lanes: list[Lane]) -> Batch[RecordRun] | None:
+        batch: Batch[RecordRun] = Batch(slot, [], [])
+        room = self._limits.batch_records
         for lane in lanes:
-            room = self._limits.batch_records - len(batch.items)
             if lane.has_more and room > 0:
-                batch.items.extend(lane.take(room))
+                taken = lane.take(room)
+                batch.items += taken
+                room -= sum(map(len, taken))
                 batch.positions.append(lane.position)
                 if lane.copies:
                     batch.skipped[lane.table, Skip.DUPLICATE] += lane.copies
@@ -322,7 +328,7 @@ class Feed:
             if lane is not None:
                 fingerprints = run.fingerprints()
                 fresh = self._copies.fresh(fingerprints)
-                lane.records += run.records(fresh, fingerprints)
+                lane.add(run.copy(fingerprints, fresh))
                 lane.copies += run.count - len(fresh)
                 lane.polled = run.next_offset
         average = sum(run.size for run in runs) // sum(run.count for run in runs) + 100
@@ -332,11 +338,11 @@ class Feed:
         return self._limits.queue_records * self._poll_records // self._limits.batch_records
 
     def _is_full(self) -> bool:
-        return sum(len(lane.records) for lane in self._lanes.values()) > 2 * self._queue_limit()
+        return sum(lane.queued for lane in self._lanes.values()) > 2 * self._queue_limit()
 
     def _pause(self) -> None:
         for lanes in self._slots.values():
-            if lanes and sum(len(lane.records) for lane in lanes) > self._queue_limit():
+            if lanes and sum(lane.queued for lane in lanes) > self._queue_limit():
                 full = [lane for lane in lanes if not lane.paused]
                 self._reading().pause([lane.key for lane in full])
                 for lane in full:
@@ -344,7 +350,7 @@ class Feed:
 
     def _resume(self, lanes: list[Lane]) -> None:
         paused = [lane for lane in lanes if lane.paused]
-        if paused and sum(len(lane.records) for lane in lanes) <= self._queue_limit() // 2:
+        if paused and sum(lane.queued for lane in lanes) <= self._queue_limit() // 2:
             self._reading().resume([lane.key for lane in paused])
             for lane in paused:
                 lane.paused = False

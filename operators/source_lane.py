@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
-from cdc.event import Position, Record
+from cdc.event import Position
+from cdc.runs import RecordRun
 from runtime.kafka.scout import TopicPartitionKey
 from runtime.logs import get_logger
 from runtime.status import LostRange, Status
@@ -47,8 +49,9 @@ class Lane:
     polled: int
     taken: int
     end: int | None
-    records: list[Record] = field(default_factory=list)
-    copies: int = 0  # left out of `records` since the last were handed out
+    runs: deque[RecordRun] = field(default_factory=deque)
+    queued: int = 0  # records in `runs`
+    copies: int = 0  # left out of `runs` since the last were handed out
     paused: bool = False
     broken: bool = False  # Kafka refused its offset, or it is gone: the watcher looks after it
     committed: int = -1
@@ -72,10 +75,24 @@ class Lane:
         """Return whether something was read that is not handed out, copies that are left out included."""
         return self.taken < self.polled
 
-    def take(self, limit: int) -> list[Record]:
+    def add(self, run: RecordRun) -> None:
+        """Queue what was polled."""
+        if len(run):
+            self.runs.append(run)
+            self.queued += len(run)
+
+    def take(self, limit: int) -> list[RecordRun]:
         """Return the next records, at most `limit`; with the last of them, everything that was read is handed out."""
-        taken, self.records = self.records[:limit], self.records[limit:]
-        self.taken = taken[-1].offset + 1 if self.records else self.polled
+        taken: list[RecordRun] = []
+        while self.runs and limit:
+            run = self.runs.popleft()
+            if len(run) > limit:
+                self.runs.appendleft(run.part(limit, len(run)))
+                run = run.part(0, limit)
+            taken.append(run)
+            limit -= len(run)
+            self.queued -= len(run)
+        self.taken = taken[-1].next_offset if self.runs else self.polled
         return taken
 
     @property

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from cdc.batch import Reading
 from cdc.errors import BadRecord, UnexpectedEnvelope, UnknownOperation, ValueOutOfRange
-from cdc.event import Reading, Rejected
+from cdc.event import Rejected
 from cdc.reader import Event
 from operators.attempt import refusal
 

@@ -10,8 +10,9 @@ from typing import Any, Final, Protocol
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from cdc.batch import Batch
 from cdc.errors import InfrastructureError, KafkaUnavailable
-from cdc.event import Batch, Record, Rejected
+from cdc.event import Record, Rejected
 from runtime.kafka.client import KafkaClient
 from runtime.kafka.producer import LARGEST_RECORD, ConfirmingProducer, Outgoing, Undelivered, create_topic
 from runtime.logs import get_logger

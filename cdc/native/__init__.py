@@ -8,6 +8,7 @@ Reasons and measurements: docs/decisions/native-code.md.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from importlib.util import find_spec
 
 
@@ -17,3 +18,13 @@ def library(module: str) -> ctypes.CDLL:
     if spec is None or spec.origin is None:
         raise ImportError(f"{module} is not built: run `make setup`, or install the project anew, with a C compiler at hand")
     return ctypes.CDLL(spec.origin)
+
+
+def bytes_to_fill(size: int) -> bytes:
+    """Return bytes that hold anything yet, for C to write before anyone else sees them: no memory is touched for the rest."""
+    return _new_bytes(None, size)
+
+
+_new_bytes: Callable[[None, int], bytes] = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_char_p, ctypes.c_ssize_t)(
+    ("PyBytes_FromStringAndSize", ctypes.pythonapi)
+)

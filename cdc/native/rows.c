@@ -15,6 +15,11 @@ struct op {
     int32_t position; /* of CELL: place among the regular columns */
 };
 
+/* As `place` of runtime/kafka/messages.c. */
+struct place {
+    int64_t offset, timestamp_ms, key_at, key_size, value_at, value_size;
+};
+
 struct row {
     struct scan scan;
     const char *write_ts_text;
@@ -133,22 +138,25 @@ int32_t cassmirror_value_kind(const char *name)
     return -1;
 }
 
-/* Reads `count` events and returns how many bytes of `text` it wrote: for each plain one two lines, the row's and its key's.
+/* Reads the events at `count` places and returns how many bytes of `text` it wrote: for each plain one two lines, the row's and
+ * its key's.
  *
  * `prefix` is what stands before the payload in events with their schema. `text` has room for `room` bytes: three times the
- * payloads and 16 more are enough for all. `forms` tells for each event: 0 not plain, 1 without, 2 with a marker. `stamps` has
+ * values and 16 more are enough for all. `forms` tells for each event: 0 not plain, 1 without, 2 with a marker. `stamps` has
  * for each plain one its write timestamp, `touched` the set of its columns in `words` words. */
 int64_t cassmirror_plain_rows(const struct op *program, const char *prefix, int64_t prefix_length, int64_t count,
-                              const char *const *payloads, const int64_t *lengths, char *text, int64_t room, uint8_t *forms,
+                              const char *octets, const struct place *places, char *text, int64_t room, uint8_t *forms,
                               int64_t *stamps, uint64_t *touched, int64_t words)
 {
     char *out = text;
     for (int64_t i = 0; i < count; i++) {
+        const char *value = octets + places[i].value_at;
+        int64_t size = places[i].value_size;
         forms[i] = 0;
         /* A cell's frame of 40 bytes pays for what its value may be longer than its JSON, the envelope for the timestamps. */
-        if (lengths[i] == 0 || (text + room - out - 16) / 3 < lengths[i])
+        if (size <= 0 || (text + room - out - 16) / 3 < size)
             continue;
-        struct row row = {.scan = {payloads[i], payloads[i] + lengths[i], out}, .touched = touched};
+        struct row row = {.scan = {value, value + size, out}, .touched = touched};
         memset(touched, 0, (size_t)words * sizeof *touched);
         unwrap(&row.scan, prefix, prefix_length);
         if (!read_row(program, &row))

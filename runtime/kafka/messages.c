@@ -27,9 +27,10 @@ struct run {
     int32_t count;
 };
 
-/* What is copied of one record: offset and time (milliseconds, -1: none), and where key and value end in the buffer (-1: null). */
+/* What is copied of one record: offset and time (milliseconds, -1: none), and where key and value stand in the buffer (size -1:
+ * null). As `RecordRun.places` of cdc/runs.py. */
 struct place {
-    int64_t offset, timestamp_ms, key_end, value_end;
+    int64_t offset, timestamp_ms, key_at, key_size, value_at, value_size;
 };
 
 typedef int64_t timestamp_function(const struct message *, int32_t *kind);
@@ -70,7 +71,8 @@ static int64_t append(char *buffer, int64_t *end, const char *bytes, size_t size
     if (bytes == NULL)
         return -1;
     memcpy(buffer + *end, bytes, size);
-    return *end += (int64_t)size;
+    *end += (int64_t)size;
+    return (int64_t)size;
 }
 
 /* Copies key and value of the chosen messages into the buffer, one behind the other. */
@@ -83,8 +85,10 @@ void cassmirror_copy(const struct message *const *messages, const int32_t *chose
         int32_t kind;
         places[i].offset = one->offset;
         places[i].timestamp_ms = timestamp(one, &kind);
-        places[i].key_end = append(buffer, &end, one->key, one->key_size);
-        places[i].value_end = append(buffer, &end, one->value, one->value_size);
+        places[i].key_at = end;
+        places[i].key_size = append(buffer, &end, one->key, one->key_size);
+        places[i].value_at = end;
+        places[i].value_size = append(buffer, &end, one->value, one->value_size);
     }
 }
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from ctypes import POINTER, c_char, c_int32, c_int64, c_size_t, c_void_p
+from ctypes import POINTER, c_char_p, c_int32, c_int64, c_size_t, c_void_p
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException
 
-from cdc.event import UNKNOWN, Record
+from cdc.event import UNKNOWN
 from cdc.fingerprint import SIZE, Fingerprints
-from cdc.native import library
+from cdc.native import bytes_to_fill, library
+from cdc.runs import PLACE, RecordRun
 from runtime.kafka.client import KafkaClient
 from runtime.kafka.librdkafka import MESSAGE_DESTROY, MESSAGE_TIMESTAMP, RawConsumer, error_text, topic_name
 from runtime.kafka.scout import TopicPartitionKey
@@ -42,7 +44,7 @@ _library = library("runtime.kafka.messages")
 _runs, _size, _copy, _destroy = (getattr(_library, f"cassmirror_{name}") for name in ("runs", "size", "copy", "destroy"))
 _runs.argtypes = (c_void_p, c_int32, POINTER(_Run), c_void_p, c_void_p)
 _size.restype, _size.argtypes = c_int64, (c_void_p, c_void_p, c_int32)
-_copy.restype, _copy.argtypes = None, (c_void_p, c_void_p, c_int32, c_void_p, c_void_p, c_void_p)
+_copy.restype, _copy.argtypes = None, (c_void_p, c_void_p, c_int32, c_void_p, c_char_p, c_void_p)
 _destroy.restype, _destroy.argtypes = None, (c_void_p, c_int32, c_void_p)
 
 
@@ -66,25 +68,17 @@ class Run:
         """Return the fingerprints of all records, one behind the other."""
         return self._hash.at(self._values, self._sizes, self.count)
 
-    def records(self, places: Sequence[int] | None = None, fingerprints: bytes | None = None) -> list[Record]:
+    def copy(self, fingerprints: bytes | None = None, chosen: Sequence[int] | None = None) -> RecordRun:
         """Return the records at these places (None: all), which may be kept; `fingerprints` are those of all."""
-        places = range(self.count) if places is None else places
-        count = len(places)
-        chosen, copied = (c_int32 * count)(*places), (c_int64 * (4 * count))()
-        buffer = (c_char * _size(self._messages, chosen, count))()
-        _copy(self._messages, chosen, count, MESSAGE_TIMESTAMP, buffer, copied)
-        prints = [UNKNOWN] * count if fingerprints is None else [fingerprints[SIZE * at : SIZE * (at + 1)] for at in places]
-        (topic, partition), begin = self.origin, 0
-        records = []
-        parts = zip(copied[::4], copied[1::4], copied[2::4], copied[3::4], prints, strict=True)
-        for offset, timestamp_ms, key_end, value_end, fingerprint in parts:
-            key = value = None
-            if key_end >= 0:
-                key, begin = buffer[begin:key_end], key_end
-            if value_end >= 0:
-                value, begin = buffer[begin:value_end], value_end
-            records.append(Record(topic, partition, offset, timestamp_ms, key, value, fingerprint))
-        return records
+        fingerprints = UNKNOWN * self.count if fingerprints is None else fingerprints
+        chosen = range(self.count) if chosen is None else chosen
+        count = len(chosen)
+        numbers, places = (c_int32 * count)(*chosen), array("q", bytes(PLACE * ctypes.sizeof(c_int64) * count))
+        octets = bytes_to_fill(_size(self._messages, numbers, count))
+        _copy(self._messages, numbers, count, MESSAGE_TIMESTAMP, octets, places.buffer_info()[0])
+        if count < self.count:
+            fingerprints = b"".join([fingerprints[SIZE * at : SIZE * (at + 1)] for at in chosen])
+        return RecordRun(*self.origin, octets, places, fingerprints)
 
 
 @dataclass

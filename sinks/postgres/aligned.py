@@ -6,11 +6,29 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import attrgetter
 
+import msgspec
+
 from cdc.event import Change, RangeDeletion
 from cdc.plain_state import state_of
 from cdc.realign import realigner
+from cdc.runs import PlainRun
 from cdc.schema import Table
 from sinks.postgres.layout import Layout
+
+
+def align_runs(layouts: Mapping[str, Layout], runs: Iterable[PlainRun]) -> tuple[list[PlainRun], list[Change]]:
+    """Return the runs with the table of their layout, and one by one the changes that have other columns than it."""
+    aligned: list[PlainRun] = []
+    others: list[Change] = []
+    for run in runs:
+        layout = layouts.get(run.table.full_name)
+        if layout is None or run.table is layout.table:
+            aligned.append(run)
+        elif _same_columns(run.table, layout.table):
+            aligned.append(msgspec.structs.replace(run, table=layout.table))
+        else:
+            others += run.changes()
+    return aligned, others
 
 
 def align(layouts: Mapping[str, Layout], changes: Iterable[Change]) -> Iterator[Change]:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from operator import attrgetter
 
 from cdc.event import PlainRow
 from cdc.ordering import merge
 from cdc.plain_state import Row, key_texts, state_of
+from cdc.runs import PlainRun
 from sinks.postgres.layout import Layout
 
 _write_ts = attrgetter("write_ts")
+
+
+def apart(rows: Sequence[Row], plain: Sequence[PlainRun]) -> tuple[list[PlainRun], list[PlainRow]]:
+    """Return the runs without the rows that share a key with another row of the batch, and these."""
+    keys = [key for run in plain for key in run.keys]
+    keys += key_texts(rows) if keys else ()
+    if len(set(keys)) == len(keys):
+        return [*plain], []
+    shared = {key for key, count in Counter(keys).items() if count > 1}
+    alone: list[PlainRun] = []
+    met: list[PlainRow] = []
+    for run in plain:
+        places = [at for at, key in enumerate(run.keys) if key in shared]
+        met += map(run.row, places)
+        alone.append(run.some([at for at, key in enumerate(run.keys) if key not in shared]) if places else run)
+    return [run for run in alone if len(run)], met
 
 
 def collapse(layout: Layout, rows: Sequence[Row]) -> Collection[Row]:

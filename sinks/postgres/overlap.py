@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from cdc.event import Batch, Change, Position
+from cdc.batch import Batch
+from cdc.event import Change, Position
 from sinks.postgres.prepare import Prepared
 from sinks.postgres.writer import Outcome, Writer
 
@@ -40,8 +41,8 @@ class OverlappedWriter:
         with self._changed:
             self._start()
             self._pending.append(batch)
-            self._pending_rows += len(batch.items)
-            self._pending_bytes += _bytes_of(batch.items)
+            self._pending_rows += len(batch.items) + sum(map(len, batch.plain))
+            self._pending_bytes += _bytes_of(batch)
             if self._pending_rows < self._max_rows and self._pending_bytes < MAX_BYTES:
                 self._changed.notify_all()
                 return
@@ -86,7 +87,7 @@ class OverlappedWriter:
     def _prepare(self, batches: list[Batch[Change]]) -> Prepared:
         changes = [change for batch in batches for change in batch.items]
         positions: list[Position] = [position for batch in batches for position in batch.positions]
-        return self._writer.prepare(changes, positions)
+        return self._writer.prepare(changes, positions, [run for batch in batches for run in batch.plain])
 
     def _take(self) -> list[Batch[Change]]:
         batches, self._pending = self._pending, []
@@ -131,7 +132,8 @@ class OverlappedWriter:
             return self._take()
 
 
-def _bytes_of(changes: Sequence[Change]) -> int:
-    """Return about how many bytes the events of the changes have."""
+def _bytes_of(batch: Batch[Change]) -> int:
+    """Return about how many bytes the events of a batch have."""
+    changes, plain = batch.items, sum(run.records.size for run in batch.plain)
     sample = changes[:: max(1, len(changes) // SAMPLE)]
-    return sum(len(change.record.value or b"") for change in sample) * len(changes) // max(1, len(sample))
+    return plain + sum(len(change.record.value or b"") for change in sample) * len(changes) // max(1, len(sample))

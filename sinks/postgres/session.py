@@ -9,7 +9,7 @@ from operator import is_
 import psycopg
 
 from cdc.event import Change, Position, RangeDeletion
-from cdc.plain_state import oldest_ts
+from cdc.plain_state import Row
 from sinks.postgres import offsets, tombstones
 from sinks.postgres.connection import lock_table
 from sinks.postgres.judged import StatementFailed, TableNow, judged, tables_now
@@ -115,29 +115,39 @@ class Session:
 
     def _groups(self, cursor: psycopg.Cursor, table: TableBatch, now: TableNow) -> tuple[Sequence[Group], list[Change]]:
         """Return what is to be merged: the batch as staged, or staged again without refused replays and covered cells."""
-        refused = self._refused(cursor, table.changes, now.purged_before_ms)
-        if not refused and now.newest_deletion is None:
+        refused, rows = self._refused(cursor, table, now.purged_before_ms)
+        oldest, newest_deletion = table.oldest_ts, now.newest_deletion
+        may_be_covered = oldest is not None and newest_deletion is not None and oldest <= newest_deletion
+        if not refused and not may_be_covered:
             return table.groups, []
-        gone = {id(change) for change in refused}
-        rows = rows_of(change for change in table.changes if id(change) not in gone)
-        oldest = min(map(oldest_ts, rows), default=None)
+        rows = table.rows if rows is None else rows
         left = rows
-        if oldest is not None and now.newest_deletion is not None and oldest <= now.newest_deletion:
+        if oldest is not None and may_be_covered:
             left = list(tombstones.strip_covered_rows(cursor, table.layout, rows, oldest))
         if not refused and len(left) == len(rows) and all(map(is_, left, rows)):
             return table.groups, []
         return stage(table.layout, left), refused
 
-    def _refused(self, cursor: psycopg.Cursor, changes: Sequence[Change], purged_before_ms: int | None) -> list[Change]:
-        """Return replays from before a purge: what would have beaten them may be forgotten."""
-        if purged_before_ms is None:
-            return []
-        old = [c for c in changes if not isinstance(c.what, RangeDeletion) and 0 <= c.record.timestamp_ms < purged_before_ms]
-        if not old:
-            return []
+    def _refused(
+        self, cursor: psycopg.Cursor, table: TableBatch, purged_before_ms: int | None
+    ) -> tuple[list[Change], list[Row] | None]:
+        """Return replays from before a purge, as what beats them may be forgotten, and the other rows: None for all."""
+        if purged_before_ms is None or table.oldest_record_ms >= purged_before_ms:
+            return [], None
         cursor.execute(offsets.READ, (self._group_id,))
         reached = {(topic, partition): next_offset for topic, partition, _, next_offset in cursor}
-        return [c for c in old if c.record.offset < reached.get((c.record.topic, c.record.partition), 0)]
+
+        def is_replay(change: Change) -> bool:
+            record = change.record
+            return (
+                not isinstance(change.what, RangeDeletion)
+                and 0 <= record.timestamp_ms < purged_before_ms
+                and record.offset < reached.get((record.topic, record.partition), 0)
+            )
+
+        changes = table.changes
+        refused = [change for change in changes if is_replay(change)]
+        return refused, rows_of(change for change in changes if not is_replay(change)) if refused else None
 
     @contextmanager
     def _table_transaction(self, layout: Layout) -> Iterator[tuple[psycopg.Cursor, int]]:

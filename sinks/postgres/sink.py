@@ -10,7 +10,8 @@ from functools import partial
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from cdc.event import Batch, Change, Position, Rejected
+from cdc.batch import Batch
+from cdc.event import Change, Position, Rejected
 from runtime.metrics import Metrics
 from runtime.progress import Progress
 from sinks.postgres.layout import Layout
@@ -147,8 +148,8 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
         now = time.time()
         for table in prepared.tables:
             name = table.layout.table.full_name
-            self._metrics.events_processed.labels(name, self._worker_id).inc(len(table.changes))
-            self._metrics.postgres_batch_size.labels(name).observe(len(table.changes))
+            self._metrics.events_processed.labels(name, self._worker_id).inc(table.count)
+            self._metrics.postgres_batch_size.labels(name).observe(table.count)
             if table.newest_write is not None:
                 self._progress.wrote(name, table.newest_write)
                 self._metrics.replication_latency_seconds.labels(name).observe(max(0.0, now - table.newest_write / 1e6))

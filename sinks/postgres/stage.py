@@ -11,7 +11,8 @@ import msgspec
 from cdc.event import ABSENT, Key, PlainRow, RowState
 from cdc.ordering import cells_of
 from cdc.plain_state import ESCAPES, Row, copy_texts, state_of
-from sinks.postgres.collapse import collapse
+from cdc.runs import PlainRun
+from sinks.postgres.collapse import apart, collapse
 from sinks.postgres.layout import Layout
 from sinks.postgres.statements import DELETION, Touched
 
@@ -28,14 +29,15 @@ class Group(msgspec.Struct, frozen=True):
     lines: bytes
 
 
-def stage(layout: Layout, rows: Sequence[Row]) -> list[Group]:
+def stage(layout: Layout, rows: Sequence[Row], plain: Sequence[PlainRun] = ()) -> list[Group]:
     """Return the COPY groups of a batch, at most one row a key."""
-    simple, general, deletions = _by_form(layout, collapse(layout, rows))
-    kept = sorted(simple, key=lambda touched: len(simple[touched]), reverse=True)
-    kept = [touched for i, touched in enumerate(kept) if i == 0 or (i < MAX_GROUPS and len(simple[touched]) >= MIN_GROUP_ROWS)]
-    for touched in simple.keys() - set(kept):
-        general += [state_of(layout.table, row) for row in simple[touched]]
-    groups = [_simple_group(layout, touched, simple[touched], i) for i, touched in enumerate(kept)]
+    alone, met = apart(rows, plain)
+    forms, general, deletions = _by_form(layout, collapse(layout, [*rows, *met]), alone)
+    kept = sorted(forms, key=lambda touched: forms[touched].size, reverse=True)
+    kept = [touched for i, touched in enumerate(kept) if i == 0 or (i < MAX_GROUPS and forms[touched].size >= MIN_GROUP_ROWS)]
+    for touched in forms.keys() - set(kept):
+        general += [state_of(layout.table, row) for row in forms[touched].rows]
+    groups = [_simple_group(layout, touched, forms[touched], i) for i, touched in enumerate(kept)]
     if general:
         groups.append(_group([_general_line(layout, state, len(groups)) for state in general], None))
     if deletions:
@@ -48,35 +50,53 @@ def stage_keys(keys: Iterable[tuple[Key, int]]) -> bytes:
     return _encoded([_line((*key, str(timestamp))) for key, timestamp in keys])
 
 
-class _ByForm(NamedTuple):
-    """Rows that only write values, by the columns they touch; bare row deletions; and all others."""
+class _Form(NamedTuple):
+    """Rows that only write values, all to the same columns."""
 
-    simple: Mapping[Touched, Sequence[Row]]
+    runs: list[PlainRun]
+    plain: list[PlainRow]
+    states: list[RowState]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.runs)) + len(self.plain) + len(self.states)
+
+    @property
+    def rows(self) -> list[Row]:
+        return [*(row for run in self.runs for row in run.rows()), *self.plain, *self.states]
+
+
+class _ByForm(NamedTuple):
+    """Rows that only write values, by the columns they touch; all others but bare row deletions; and those."""
+
+    forms: Mapping[Touched, _Form]
     general: list[RowState]
     deletions: list[RowState]
 
 
-def _by_form(layout: Layout, rows: Collection[Row]) -> _ByForm:
-    simple: dict[Touched, list[Row]] = defaultdict(list)
+def _by_form(layout: Layout, rows: Collection[Row], runs: Iterable[PlainRun]) -> _ByForm:
+    forms: dict[Touched, _Form] = defaultdict(lambda: _Form([], [], []))
     general: list[RowState] = []
     deletions: list[RowState] = []
-    forms: dict[tuple[type, ...], Touched] = {}
+    touched_by: dict[tuple[type, ...], Touched] = {}
     whole = tuple(range(len(layout.columns)))
+    for run in runs:
+        forms[run.touched].runs.append(run)
     for row in [row for row in rows if type(row) is PlainRow]:
-        simple[row.touched].append(row)
+        forms[row.touched].plain.append(row)
     for state in [row for row in rows if type(row) is RowState]:
         if state.is_whole:
-            simple[whole].append(state)
+            forms[whole].states.append(state)
             continue
-        form = tuple(map(type, state.values))
-        touched = forms[form] if form in forms else forms.setdefault(form, _touched(form))
+        kinds = tuple(map(type, state.values))
+        touched = touched_by[kinds] if kinds in touched_by else touched_by.setdefault(kinds, _touched(kinds))
         if touched == () and state.deletion is not None and state.marker is None:
             deletions.append(state)
         elif touched is None or state.stamps or state.expires or state.deletion is not None or state.marker_expires is not None:
             general.append(state)
         else:
-            simple[touched].append(state)
-    return _ByForm(simple, general, deletions)
+            forms[touched].states.append(state)
+    return _ByForm(forms, general, deletions)
 
 
 def _touched(form: tuple[type, ...]) -> Touched:
@@ -95,11 +115,10 @@ def _encoded(lines: list[str]) -> bytes:
     return "\n".join(lines).encode()
 
 
-def _simple_group(layout: Layout, touched: Touched, rows: Sequence[Row], group: int) -> Group:
-    plain = [row.line for row in rows if type(row) is PlainRow]
-    states = [row for row in rows if type(row) is RowState]
+def _simple_group(layout: Layout, touched: Touched, form: _Form, group: int) -> Group:
+    plain = [line for run in form.runs for line in run.lines] + [row.line for row in form.plain]
     lines = (b"%d\n" % group).join([*plain, b""])
-    return Group(touched, len(rows), lines + _encoded(_simple_lines(layout, touched, states, group)))
+    return Group(touched, form.size, lines + _encoded(_simple_lines(layout, touched, form.states, group)))
 
 
 def _simple_lines(layout: Layout, touched: Touched, states: Sequence[RowState], group: int) -> list[str]:

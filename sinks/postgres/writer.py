@@ -7,7 +7,7 @@ letter alone; a table whose statements are refused (SQLSTATE class 42) is halted
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -27,10 +27,11 @@ from tenacity import (
 from cdc.errors import OffsetsLost, PoisonRow, PostgresUnavailable, SchemaError
 from cdc.event import Change, Position, Rejected
 from cdc.policy import Action, action_for_sqlstate
+from cdc.runs import PlainRun
 from runtime.logs import get_logger
 from runtime.metrics import process_metrics
 from sinks.postgres import offsets
-from sinks.postgres.aligned import align, unchanged
+from sinks.postgres.aligned import align, align_runs, unchanged
 from sinks.postgres.circuit import SERVICE, circuit
 from sinks.postgres.connection import connect
 from sinks.postgres.judged import LayoutChanged, StatementFailed
@@ -105,15 +106,18 @@ class Writer:
         """The mirrored tables by full name, as PostgreSQL has them now that they are made."""
         return self._make_tables()
 
-    def prepare(self, changes: Iterable[Change], positions: Iterable[Position]) -> Prepared:
+    def prepare(self, changes: Iterable[Change], positions: Iterable[Position], plain: Iterable[PlainRun] = ()) -> Prepared:
         """Make a batch ready to be written; may run in another thread than `write`."""
         layouts = self.layouts
         if self._options.schema_generation():  # asked after the layouts, which may be newer than what they were asked for
-            changes = list(align(layouts, changes))
-            self._halt_refused({change.table.full_name for change in changes} - layouts.keys(), changes)
+            plain, others = align_runs(layouts, plain)
+            changes = list(align(layouts, [*changes, *others]))
+            self._halt_refused(layouts, [(c.table.full_name, c.record.topic) for c in changes])
+            self._halt_refused(layouts, [(run.table.full_name, run.records.topic) for run in plain])
         if self.halted:
             changes = [change for change in changes if change.table.full_name not in self.halted]
-        return prepare(layouts, changes, positions)
+            plain = [run for run in plain if run.table.full_name not in self.halted]
+        return prepare(layouts, changes, positions, plain)
 
     def write(self, prepared: Prepared) -> Outcome:
         """Write a batch and its positions; return once they are committed.
@@ -219,11 +223,18 @@ class Writer:
         self._halted_topics |= {change.record.topic for change in changes if change.table.full_name == name}
         log.error("table_halted", table=name, sqlstate=failed.error.sqlstate, hint="mend the table, then restart the flow")
 
-    def _halt_refused(self, names: Set[str], changes: Iterable[Change]) -> None:
-        """Halt tables that PostgreSQL could not be brought to; whoever iterates over the halted ones meanwhile sees the old."""
-        for name in names - self.halted.keys():
+    def _halt_refused(self, known: Container[str], origins: Iterable[tuple[str, str]]) -> None:
+        """Halt tables that PostgreSQL could not be brought to; whoever iterates over the halted ones meanwhile sees the old.
+
+        `origins` are names of tables and the topics of their changes.
+        """
+        for name, topic in set(origins):
+            if name in known:
+                continue
+            self._halted_topics.add(topic)
+            if name in self.halted:
+                continue
             self.halted = {**self.halted, name: ""}
-            self._halted_topics |= {change.record.topic for change in changes if change.table.full_name == name}
             log.error(
                 "table_halted", table=name, hint="compare it with `cassmirror plan`, mend the table, then restart the flow"
             )

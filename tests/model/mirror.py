@@ -15,6 +15,7 @@ from sinks.postgres.connection import connect
 from sinks.postgres.layout import Layout
 from sinks.postgres.migrate import migrate
 from sinks.postgres.writer import Outcome, Writer, WriterOptions
+from tests.model.plain import in_runs
 
 GROUP = "model"
 
@@ -90,7 +91,8 @@ class PostgresMirror:
         set_clock(self.writer, now)
 
     def apply(self, changes: Iterable[Change], positions: Iterable[Position] = ()) -> Outcome:
-        outcome = self.writer.apply(changes, positions)
+        others, plain = in_runs(changes)
+        outcome = self.writer.write(self.writer.prepare(others, positions, plain))
         assert (outcome.rejected, self.writer.halted) == ([], {})
         return outcome
 

@@ -7,14 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from cdc.batch import Batch, changes_in
 from cdc.ddl import read_ddl
-from cdc.event import Batch, Change, Key, Record, Rejected
+from cdc.event import Change, Key, Record, Rejected
 from cdc.recorded_values import expected_text
 from cdc.recording import Difference, Rows, differences
 from cdc.schema import Schema
 from operators.deserialize import Deserialize
 from operators.map_types import map_types
 from operators.validate import validate
+from tests.fixtures.events import runs
 from tests.model.events import TOPIC_PREFIX, events, records
 from tests.model.histories import DDL
 from tests.model.plain import perhaps_plain
@@ -31,8 +33,8 @@ class Stages:
 
     def __call__(self, poll: Iterable[Record]) -> tuple[list[Change], list[Rejected]]:
         """Return the changes of one poll, some of them as plain rows, and what was refused."""
-        batch = map_types(validate(self._deserialize(Batch(0, list(poll), []))))
-        return [perhaps_plain(change) for change in batch.items], batch.rejected
+        batch = map_types(validate(self._deserialize(Batch(0, runs(poll), []))))
+        return [perhaps_plain(change) for change in changes_in(batch)], batch.rejected
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,9 @@ from bytewax.testing import cluster_main, run_main
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from cdc.event import Batch, Position, Record
+from cdc.batch import Batch
+from cdc.event import Position
+from cdc.runs import RecordRun
 from operators.source import KafkaSource
 from operators.source_lane import FeedLimits
 from operators.source_topics import TopicFilter, owned_slots
@@ -38,12 +40,12 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = PATIEN
         time.sleep(0.02)
 
 
-class CollectingSink(FixedPartitionedSink[Batch[Record], None]):
+class CollectingSink(FixedPartitionedSink[Batch[RecordRun], None]):
     """Keep every batch, and say at the snapshot that it is committed."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
-        self.batches: list[Batch[Record]] = []
+        self.batches: list[Batch[RecordRun]] = []
 
     def list_parts(self) -> list[str]:
         return [f"{slot:02d}" for slot in range(64)]
@@ -56,12 +58,12 @@ class CollectingSink(FixedPartitionedSink[Batch[Record], None]):
         return CollectingPartition(self)
 
 
-class CollectingPartition(StatefulSinkPartition[Batch[Record], None]):
+class CollectingPartition(StatefulSinkPartition[Batch[RecordRun], None]):
     def __init__(self, sink: CollectingSink) -> None:
         self._sink = sink
         self._written: list[Position] = []
 
-    def write_batch(self, values: list[Batch[Record]]) -> None:
+    def write_batch(self, values: list[Batch[RecordRun]]) -> None:
         self._sink.batches.extend(values)
         self._written.extend(position for batch in values for position in batch.positions)
 
@@ -130,7 +132,7 @@ class SourceFlow:
         """Return the offsets that arrived, in order, by topic (without prefix) and partition."""
         found: dict[tuple[str, int], list[int]] = {}
         for batch in list(self.sink.batches):
-            for record in batch.items:
+            for record in (record for run in batch.items for record in run.records()):
                 found.setdefault((record.topic.removeprefix(self.prefix + "."), record.partition), []).append(record.offset)
         return found
 

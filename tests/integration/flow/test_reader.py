@@ -69,7 +69,7 @@ def polled(reader: Reader, count: int, most: int = 500) -> list[Record]:
     def has_all() -> bool:
         for run in reader.poll(most).runs:
             assert run.count <= most
-            records.extend(run.records())
+            records.extend(run.copy().records())
         return len(records) >= count
 
     eventually(has_all, f"{count} records")
@@ -102,7 +102,7 @@ def test_a_run_tells_its_end_its_size_and_its_fingerprints(opened: Open, topic: 
             mine = split(run.fingerprints())
             prints.extend(mine)
             places = [place for place in range(run.count) if mine[place] != UNKNOWN]
-            chosen.extend(run.records(places, run.fingerprints()))
+            chosen.extend(run.copy(run.fingerprints(), places).records())
         return at == len(LOG)
 
     eventually(has_all, "the whole log")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cdc.event import Batch
+from cdc.batch import Batch
 from runtime.metrics import Metrics, create_metrics, process_metrics
 from runtime.progress import Progress
 from sinks.postgres.sink import PostgresSink

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cdc.event import Batch, Change, RowState
+from cdc.batch import Batch
+from cdc.event import Change, RowState
 from dataflows.mirror_parts import deserializer
 from operators.copies import Copies
 from operators.map_types import map_types

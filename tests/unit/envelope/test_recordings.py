@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from cdc.batch import Batch, changes_in
 from cdc.ddl import read_ddl
-from cdc.event import Batch, Change, RangeDeletion, Rejected, RowState, Skip
+from cdc.event import Change, RangeDeletion, Rejected, RowState, Skip
 from cdc.fingerprint import Fingerprints
 from operators.copies import Copies
 from operators.deserialize import Deserialize
 from operators.map_types import map_types
 from operators.validate import validate
-from tests.fixtures.events import judged, states_of
+from tests.fixtures.events import judged, runs, states_of
 from tests.fixtures.recordings import Recording, load, recordings
 
 REFUSED: dict[str, Counter[tuple[str, str]]] = {
@@ -30,7 +31,7 @@ REFUSED: dict[str, Counter[tuple[str, str]]] = {
 
 def changes_of(recording: Recording) -> Batch[Change]:
     deserialize = Deserialize(read_ddl(recording.cql), recording.topic_prefix)
-    return map_types(validate(deserialize(Batch(0, recording.records, []))))
+    return map_types(validate(deserialize(Batch(0, runs(recording.records), []))))
 
 
 @pytest.mark.parametrize("name", recordings())
@@ -40,7 +41,7 @@ def test_every_recorded_event_becomes_a_change_a_skip_or_an_explained_refusal(na
     assert _reasons(batch.rejected) == REFUSED.get(name, Counter())
     uncounted = {Skip.STATIC_CELL, Skip.DROPPED_CELL, Skip.LOST_DIGITS}
     skipped = sum(count for (_, reason), count in batch.skipped.items() if reason not in uncounted)
-    assert len(batch.items) + len(batch.rejected) + skipped == len(recording.records)
+    assert len(changes_in(batch)) + len(batch.rejected) + skipped == len(recording.records)
 
 
 def _reasons(rejected: list[Rejected]) -> Counter[tuple[str, str]]:
@@ -51,7 +52,7 @@ def _reasons(rejected: list[Rejected]) -> Counter[tuple[str, str]]:
 def test_the_fast_way_reads_what_the_careful_way_reads(name: str) -> None:
     recording = load(name)
     records = [judged(record) for record in recording.records]
-    events = validate(Deserialize(read_ddl(recording.cql), recording.topic_prefix)(Batch(0, records, [])))
+    events = validate(Deserialize(read_ddl(recording.cql), recording.topic_prefix)(Batch(0, runs(records), [])))
     compared = 0
     for event in events.items:
         interpreter, envelope = event.reader.interpret, event.envelope
@@ -92,7 +93,8 @@ def test_compaction_markers_are_counted() -> None:
 
 
 def test_blobs_of_composite_keys_have_their_true_values() -> None:
-    keys = [c.what.key for c in changes_of(load("composite_pk")).items if isinstance(c.what, RowState) and c.table.name == "t"]
+    batch = changes_of(load("composite_pk"))
+    keys = [c.what.key for c in batch.items if isinstance(c.what, RowState) and c.table.name == "t"]
     assert keys[0][:3] == ("a", "1", "\\x0102")
     assert keys[0][-1] == "\\xcafe"
     assert keys[1][:3] == ("", "-1", "\\x")

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cdc.event import Batch, Record, Skip
+from cdc.batch import Batch
+from cdc.event import Record, Skip
 from operators.count_skipped import count_skipped
 from runtime.metrics import process_metrics
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from array import array
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cdc.event import UNKNOWN, Batch, Change, Position, Record, RowState, Skip
+from cdc.batch import Batch
+from cdc.event import UNKNOWN, Change, Position, Record, RowState, Skip
+from cdc.fingerprint import SIZE
+from cdc.runs import PlainRun, RecordRun
 from operators.dedupe import Dedupe, SlotDedupe, Window, WindowState
 from tests.fixtures.events import table_of
 
@@ -25,6 +30,13 @@ def change(number: int | None) -> Change:
     fingerprint = UNKNOWN if number is None else print_of(number)
     record = Record("cdc.k.t", 0, 0, -1, None, None, fingerprint)
     return Change(TABLE, RowState((str(number),), 1, []), record)
+
+
+def plain_run(numbers: Sequence[int | None]) -> PlainRun:
+    """Return plain rows of these numbers, as a run."""
+    records = RecordRun.of("cdc.k.t", 0, [change(number).record for number in numbers])
+    keys = [str(number).encode() for number in numbers]
+    return PlainRun(TABLE, (), records, keys, keys, array("q", [1] * len(keys)), bytes([2] * len(keys)))
 
 
 def at(next_offset: int, topic: str = "cdc.k.t", topic_id: str = "id") -> Position:
@@ -45,6 +57,33 @@ def passed(logic: SlotDedupe, *numbers: int | None, positions: Collection[Positi
     (batch,) = batches
     assert batch.positions == list(positions)
     return [item.what.key[0] for item in batch.items if isinstance(item.what, RowState)]
+
+
+def passed_plain(logic: SlotDedupe, *numbers: int | None) -> list[str]:
+    """Return which rows of a run go on."""
+    ((batch,), _) = logic.on_batch([Batch(SLOT, [], [], plain=[plain_run(numbers)])])
+    dropped = sum(batch.skipped.values())
+    assert dropped + sum(map(len, batch.plain)) == len(numbers)
+    return [key.decode() for run in batch.plain for key in run.keys]
+
+
+FIFTY_OR_FEWER = st.lists(st.integers(1, 50) | st.none(), max_size=20)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.booleans(), FIFTY_OR_FEWER), max_size=30), st.sampled_from([1, 10, 50]))
+def test_plain_rows_are_copies_of_others_and_others_of_them(
+    polls: list[tuple[bool, list[int | None]]], generation: int
+) -> None:
+    logic = dedupe(max_snapshot_bytes=generation * SIZE).logic(None)
+    known: set[int] = set()
+    for is_plain, numbers in polls:
+        got = (passed_plain if is_plain else passed)(logic, *numbers)
+        fresh = [str(n) for at, n in enumerate(numbers) if n is None or (n not in known and n not in numbers[:at])]
+        assert not Counter(fresh) - Counter(got)  # nothing is lost
+        if generation == 50:
+            assert got == fresh
+        known |= {number for number in numbers if number is not None}
 
 
 def test_copies_are_dropped_within_a_batch_and_later() -> None:

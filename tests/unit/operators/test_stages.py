@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from cdc.batch import Batch, changes_in
 from cdc.errors import CassandraUnavailable
-from cdc.event import ABSENT, Batch, PlainRow, Position, Record, RowState, Skip
+from cdc.event import ABSENT, PlainRow, Position, Record, RowState, Skip
 from cdc.plain_state import row_state
 from cdc.schema import Schema
 from operators.attempt import BUG
@@ -21,6 +22,7 @@ from tests.fixtures.events import (
     event,
     judged,
     record,
+    runs,
     schema_of,
     states_of,
     table_of,
@@ -84,30 +86,31 @@ def test_a_refusal_names_the_column_and_not_its_value() -> None:
 
 
 def test_a_change_carries_table_and_record() -> None:
-    (change,) = run(good()).items
+    (change,) = changes_in(run(good()))
     assert change.table is TABLE
+    assert isinstance(change.what, PlainRow)
     assert row_state(TABLE, change.what) == RowState(("1",), TS, ["x"], TS, is_whole=True)
     assert change.record == good()
 
 
 def test_plain_rows_and_others_are_read_alike() -> None:
     got = run(good(1), judged(good(2)), good(3))
-    assert [type(change.what) for change in got.items] == [PlainRow, PlainRow, RowState]
-    assert states_of(got) == [RowState((key,), TS, ["x"], TS, is_whole=True) for key in ("1", "3", "2")]
-    assert [change.record for change in got.items] == [good(1), good(3), judged(good(2))]
+    assert [type(change.what) for change in changes_in(got)] == [RowState, PlainRow, PlainRow]
+    assert states_of(got) == [RowState((key,), TS, ["x"], TS, is_whole=True) for key in ("2", "1", "3")]
+    assert [change.record for change in changes_in(got)] == [judged(good(2)), good(1), good(3)]
 
 
 def test_topics_stay_apart_in_a_poll() -> None:
     other = table_of("CREATE TABLE shop.u (b text PRIMARY KEY, d int)")
     row = event(other, "i", {"b": written("k"), "d": written(5)})
     got = run(good(1), row, good(2), deserialize=Deserialize(schema_of(TABLE, other), "cdc"))
-    assert [(change.table, change.record) for change in got.items] == [(TABLE, good(1)), (other, row), (TABLE, good(2))]
+    assert [(change.table, change.record) for change in changes_in(got)] == [(TABLE, good(1)), (other, row), (TABLE, good(2))]
     assert [state.values for state in states_of(got)] == [["x"], ["5"], ["x"]]
 
 
 def test_positions_slot_and_counts_stay_with_the_batch() -> None:
     positions = [Position("cdc.shop.t", 0, "id", 5)]
-    polled = Batch(7, [good(), record(TABLE, None), good()], positions)
+    polled = Batch(7, runs([good(), record(TABLE, None), good()]), positions)
     got = map_types(validate(Deserialize(SCHEMA, "cdc")(polled)))
     assert (got.slot, got.positions) == (7, positions)
     assert got.skipped == {("shop.t", Skip.COMPACTION_MARKER): 1}
@@ -129,7 +132,7 @@ def test_left_out_cells_are_counted() -> None:
     unseen = event(table, "u", key | {"s": written(None), "old": None, "c": written(1)})
     nothing = event(table, "u", key | {"old": written(2)})
     got = map_types(validate(Deserialize(schema_of(table), "cdc")(batch(seen, unseen, nothing))))
-    assert len(got.items) == 2
+    assert len(changes_in(got)) == 2
     assert got.skipped == {
         ("shop.s", Skip.STATIC_CELL): 1,
         ("shop.s", Skip.DROPPED_CELL): 2,
@@ -143,7 +146,7 @@ def test_values_that_lose_digits_are_counted() -> None:
     lossy = event(table, "i", {"a": written(2), "at": written(1_001), "l": written([1_000, 1]), "d": written(5)})
     partial = event(table, "u", {"a": written(3), "at": written(None), "c": written("x")})
     got = map_types(validate(Deserialize(schema_of(table), "cdc")(batch(fine, lossy, partial))))
-    assert len(got.items) == 3
+    assert len(changes_in(got)) == 3
     assert got.skipped == {("shop.r", Skip.LOST_DIGITS): 3}
 
 
@@ -167,19 +170,19 @@ def test_an_unknown_column_asks_for_the_schema_and_is_then_read() -> None:
     added = event(TABLE, "i", GOOD | {"a": written(2), "d": written(4)})
     got = run(judged(good(1)), added, judged(good(3)), deserialize=Deserialize(SCHEMA, "cdc", refresh=catalog))
     assert [state.values for state in states_of(got)] == [["x"], ["x", "4"], ["x", ABSENT]]
-    assert [change.table for change in got.items] == [TABLE, altered, altered]
+    assert [change.table for change in changes_in(got)] == [TABLE, altered, altered]
     assert catalog.needs == ["cdc.shop.t: the table has no column 'd'"]
 
 
 def test_an_unknown_table_asks_for_the_schema_and_is_then_read() -> None:
     catalog = Catalog(SCHEMA)
-    assert len(run(good(), deserialize=Deserialize(Schema({}), "cdc", refresh=catalog)).items) == 1
+    assert len(changes_in(run(good(), deserialize=Deserialize(Schema({}), "cdc", refresh=catalog)))) == 1
 
 
 def test_a_compaction_marker_of_a_table_that_becomes_known_is_skipped() -> None:
     marker = Record("cdc.shop.t", 0, 0, 0, b"{}", None)
     got = run(marker, good(), deserialize=Deserialize(Schema({}), "cdc", refresh=Catalog(SCHEMA)))
-    assert (len(got.items), got.rejected, got.skipped) == (1, [], {("shop.t", Skip.COMPACTION_MARKER): 1})
+    assert (len(changes_in(got)), got.rejected, got.skipped) == (1, [], {("shop.t", Skip.COMPACTION_MARKER): 1})
     got = run(marker, deserialize=Deserialize(Schema({}), "cdc", refresh=Catalog(Schema({}))))
     assert [letter.error_type for letter in got.rejected] == ["UnknownTable"]
 
@@ -187,10 +190,10 @@ def test_a_compaction_marker_of_a_table_that_becomes_known_is_skipped() -> None:
 def test_what_another_worker_or_a_look_has_learnt_is_read_by_from_the_next_poll_on() -> None:
     known = [SCHEMA]
     deserialize = Deserialize(SCHEMA, "cdc", current=lambda: known[-1], refresh=lambda _: known[-1])
-    assert [change.table for change in run(good(), deserialize=deserialize).items] == [TABLE]
+    assert [change.table for change in changes_in(run(good(), deserialize=deserialize))] == [TABLE]
     altered = table_of("CREATE TABLE shop.t (a int PRIMARY KEY, c text); ALTER TABLE shop.t ADD d int;")
     known.append(schema_of(altered))
-    assert [change.table for change in run(good(), deserialize=deserialize).items] == [altered]
+    assert [change.table for change in changes_in(run(good(), deserialize=deserialize))] == [altered]
 
 
 def test_each_need_of_a_poll_is_asked_for() -> None:
@@ -200,7 +203,7 @@ def test_each_need_of_a_poll_is_asked_for() -> None:
     added = event(TABLE, "i", GOOD | {"a": written(2), "d": written(4)})
     got = run(*garbage, added, deserialize=Deserialize(SCHEMA, "cdc", refresh=catalog))
     assert [letter.error_type for letter in got.rejected] == ["UnknownTable"] * 3
-    assert [change.table for change in got.items] == [altered]
+    assert [change.table for change in changes_in(got)] == [altered]
     assert len(catalog.needs) == 2
 
 

@@ -11,11 +11,11 @@ import pytest
 from cdc import plain_events
 from cdc.ddl import read_ddl
 from cdc.event import ABSENT, PlainRow
-from cdc.plain_events import PlainEvents
 from cdc.plain_state import row_state
 from tests.fixtures.events import TS, as_json, bound, envelope, killed, table_of, written
 from tests.fixtures.recordings import load, recordings
 from tests.unit.plain.judge import Judge
+from tests.unit.plain.reading import PlainReading
 
 TABLE = table_of("""
     CREATE TABLE k.t (a int, b text, c int, d text, e list<int>, g int, h int static, gone int, PRIMARY KEY (a, b));
@@ -28,7 +28,7 @@ LINE = b"1\tx\\ty\t2\tz\t3\t%d\t%d\t" % (TS, TS)
 
 
 def read(*payloads: bytes | None) -> list[PlainRow | None]:
-    return PlainEvents(TABLE)(payloads)
+    return PlainReading(TABLE)(payloads)
 
 
 def json_of(op: str, after: dict[str, Any], /, **source: Any) -> bytes:
@@ -132,12 +132,12 @@ def test_no_payloads_no_rows() -> None:
 def test_tables_whose_keys_are_not_read_have_no_plain_events(ddl: str) -> None:
     table = table_of(ddl)
     after = {column.name: written("AQI=" if column.type.name == "blob" else 1) for column in table.columns}
-    assert PlainEvents(table)([as_json(envelope(table, "i", after)), None]) == [None, None]
+    assert PlainReading(table)([as_json(envelope(table, "i", after)), None]) == [None, None]
 
 
 def test_a_blob_may_be_a_partition_key_by_itself_and_cluster() -> None:
     table = table_of("CREATE TABLE k.t (a blob, b blob, PRIMARY KEY (a, b))")
-    (row,) = PlainEvents(table)([as_json(envelope(table, "i", {"a": written("AA=="), "b": written("AQI=")}))])
+    (row,) = PlainReading(table)([as_json(envelope(table, "i", {"a": written("AA=="), "b": written("AQI=")}))])
     assert row is not None
     assert row.key == b"\\\\x00\t\\\\x0102"
 
@@ -152,14 +152,14 @@ def wide(touched: set[int]) -> bytes:
 
 @pytest.mark.parametrize("touched", [set(range(150)), {0}, {63}, {64}, {149}, {0, 63, 64, 127, 128, 149}])
 def test_wide_tables(touched: set[int]) -> None:
-    (row,) = PlainEvents(WIDE)([wide(touched)])
+    (row,) = PlainReading(WIDE)([wide(touched)])
     assert row is not None
     assert row.touched == tuple(sorted(touched))
     assert row_state(WIDE, row).values == [str(place) if place in touched else ABSENT for place in range(150)]
 
 
 def test_rows_of_a_form_share_its_positions() -> None:
-    plain = PlainEvents(WIDE)
+    plain = PlainReading(WIDE)
     first, other, again = (row.touched for row in plain([wide({1, 70}), wide({2}), wide({1, 70})]) if row is not None)
     (later,) = plain([wide({1, 70})])
     assert later is not None
@@ -169,16 +169,16 @@ def test_rows_of_a_form_share_its_positions() -> None:
 
 def test_forms_are_forgotten_when_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plain_events, "MAX_FORMS", 10)
-    plain = PlainEvents(WIDE)
+    plain = PlainReading(WIDE)
     for place in range(100):
         (row,) = plain([wide({place})])
         assert row is not None
         assert row.touched == (place,)
-        assert len(plain._forms) <= 11
+        assert len(plain.events._forms) <= 11
 
 
 def test_threads_may_share_a_reader() -> None:
-    plain = PlainEvents(TABLE)
+    plain = PlainReading(TABLE)
     polls = [[json_of("i", INSERT | {"c": written(number)}, ts_us=number) for number in range(n, n + 300)] for n in range(40)]
     want = [plain(poll) for poll in polls]
     assert None not in want[0]
@@ -199,7 +199,7 @@ LEFT = {
 def test_recorded_events(name: str) -> None:
     recording = load(name)
     tables = {f"{recording.topic_prefix}.{table.full_name}": table for table in read_ddl(recording.cql).tables.values()}
-    readers = {topic: (PlainEvents(table), Judge(table)) for topic, table in tables.items()}
+    readers = {topic: (PlainReading(table), Judge(table)) for topic, table in tables.items()}
     left = 0
     for record in recording.records:
         plain, judge = readers[record.topic]
@@ -225,7 +225,7 @@ SCHEMA = b'{"schema":{"type":"struct","fields":[{"field":"payload"}]},"payload":
 
 
 def test_events_with_their_schema_are_read_as_those_without() -> None:
-    plain = PlainEvents(TABLE)
+    plain = PlainReading(TABLE)
     wrapped = SCHEMA + GOOD + b"}"
     (want,) = plain([GOOD])
     assert want is not None
@@ -233,7 +233,7 @@ def test_events_with_their_schema_are_read_as_those_without() -> None:
 
 
 def test_another_schema_is_learnt_with_the_next_poll() -> None:
-    plain = PlainEvents(TABLE)
+    plain = PlainReading(TABLE)
     first, second = SCHEMA + GOOD + b"}", SCHEMA.replace(b"struct", b"other") + GOOD + b"}"
     (want,) = plain([GOOD])
     assert plain([first, second]) == [want, None]

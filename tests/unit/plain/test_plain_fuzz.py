@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cdc.plain_events import PlainEvents
 from cdc.schema import Column, ColumnKind, CqlType, Table
 from tests.fixtures.events import TS, as_json, envelope, table_of, written
 from tests.unit.plain.judge import Judge
+from tests.unit.plain.reading import PlainReading
 from tests.unit.types import strategies
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -99,7 +99,7 @@ def test_any_event_of_any_table(data: st.DataObject) -> None:
     table = data.draw(tables(st.sampled_from(COLUMNS).map(CqlType) | containers(), NAMES))
     after = {column.name: data.draw(cells(column)) for column in table.columns}
     payload = data.draw(events(table, after, st.integers(-(2**64), 2**64)))
-    (row,) = PlainEvents(table)([payload])
+    (row,) = PlainReading(table)([payload])
     if row is not None:
         Judge(table).confirm(payload, row)
 
@@ -113,7 +113,7 @@ def test_every_plain_event_is_taken(data: st.DataObject) -> None:
         is_read = column.kind is ColumnKind.REGULAR and column.type.name != "duration"
         after[column.name] = data.draw(st.none() | ORDINARY[column.type.name].map(written)) if is_read else None
     payload = data.draw(events(table, after, st.integers(-(2**63), 2**63 - 1)))
-    (row,) = PlainEvents(table)([payload])
+    (row,) = PlainReading(table)([payload])
     says_something = b'"op":"u"' not in payload or any(after[column.name] for column in table.regular)
     assert (row is not None) == (says_something and not _has_blob_in_composite_key(table))
     if row is not None:
@@ -149,7 +149,7 @@ AFTER = {
 BARE = as_json(envelope(EVERY_KIND, "u", AFTER))
 START = BARE.index(b'"after"')
 PAYLOADS = [BARE, b'{"schema":{"type":"struct"},"payload":' + BARE + b"}"]
-READER, JUDGE = PlainEvents(EVERY_KIND), Judge(EVERY_KIND)
+READER, JUDGE = PlainReading(EVERY_KIND), Judge(EVERY_KIND)
 PIECES = st.binary(max_size=3) | st.sampled_from(
     [
         b"null",
@@ -195,10 +195,10 @@ def test_changed_bytes(payload: bytes, changes: list[tuple[int, int, bytes]]) ->
 
 
 @lru_cache
-def one_column(cql: str) -> tuple[PlainEvents, Judge, bytes]:
+def one_column(cql: str) -> tuple[PlainReading, Judge, bytes]:
     """Return the readers of a table with one column of a type, and an event of it without the value."""
     table = table_of(f"CREATE TABLE k.t (a int PRIMARY KEY, v {cql})")
-    return PlainEvents(table), Judge(table), as_json(envelope(table, "i", {"a": written(1), "v": written("#")}))
+    return PlainReading(table), Judge(table), as_json(envelope(table, "i", {"a": written(1), "v": written("#")}))
 
 
 NUMBERS = st.text("0123456789-+.eE", max_size=24)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from cdc.plain_events import PlainEvents
 from cdc.plain_state import row_state
 from tests.fixtures.events import as_json, envelope, table_of, written
 from tests.unit.plain.judge import Judge
+from tests.unit.plain.reading import PlainReading
 
 UUID = "123e4567-e89b-12d3-a456-426614174000"
 DAY_MS = 86_400_000
@@ -206,7 +206,7 @@ def event_of(table: Any, json: str) -> bytes:
 def test_a_value_is_what_the_stages_make_of_it_or_left_to_them(cql: str, json: str, want: str | None) -> None:
     table = table_of(f"CREATE TABLE k.t (a text PRIMARY KEY, v {cql})")
     payload = event_of(table, json).replace(b'"a":{"value":' + json.encode(), b'"a":{"value":"k"')
-    (row,) = PlainEvents(table)([payload])
+    (row,) = PlainReading(table)([payload])
     assert (None if row is None else row_state(table, row).values) == (None if want is None else [want])
     if row is not None:
         Judge(table).confirm(payload, row)
@@ -220,7 +220,7 @@ def test_a_key_is_what_the_stages_make_of_it_or_left_to_them(cql: str, json: str
     else:
         table = table_of(f"CREATE TABLE k.t (a {cql}, c {cql}, PRIMARY KEY (a, c))")
         payload = event_of(table, json)
-    (row,) = PlainEvents(table)([payload])
+    (row,) = PlainReading(table)([payload])
     is_taken = want is not None and json not in NO_KEYS.get(cql, [])
     assert (row is not None) == is_taken
     if row is not None:
@@ -234,7 +234,7 @@ def test_a_key_is_what_the_stages_make_of_it_or_left_to_them(cql: str, json: str
 def test_numbers_are_keys_only_where_their_text_is_the_only_one(cql: str, json: str, is_key: bool) -> None:
     table = table_of(f"CREATE TABLE k.t (a {cql} PRIMARY KEY)")
     payload = event_of(table, json)
-    (row,) = PlainEvents(table)([payload])
+    (row,) = PlainReading(table)([payload])
     assert (row is not None) == is_key
     if row is not None:
         assert row.key.decode() == Judge(table).text_of_key(payload) == json
@@ -250,7 +250,7 @@ def test_what_is_not_utf8_is_left_to_the_stages(octets: str, before: bytes) -> N
     good = as_json(envelope(table, "i", {"a": written("k"), "v": written("#")}))
     bad, fine = good.replace(b"#", before + bytes.fromhex(octets)), good.replace(b"#", before)
     broken_source = good.replace(b"Test Cluster", before + bytes.fromhex(octets))
-    got = PlainEvents(table)([bad, fine, broken_source])
+    got = PlainReading(table)([bad, fine, broken_source])
     assert [row is not None for row in got] == [False, True, False]
 
 
@@ -261,5 +261,5 @@ def test_types_that_are_not_read_may_only_be_untouched(cql: str) -> None:
     table = table_of(f"CREATE TABLE k.t (a int PRIMARY KEY, b int, c {cql}, d int)")
     after = {"a": written(1), "b": written(2), "c": None, "d": written(3)}
     untouched, touched = (as_json(envelope(table, "i", after | {"c": cell})) for cell in (None, written([])))
-    rows = PlainEvents(table)([untouched, touched])
+    rows = PlainReading(table)([untouched, touched])
     assert [row is not None for row in rows] == [True, False]

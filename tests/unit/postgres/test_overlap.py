@@ -9,7 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from cdc.event import Batch, Change, Position, Record, RowState
+from cdc.batch import Batch
+from cdc.event import Change, Position, Record, RowState
+from cdc.runs import PlainRun
 from sinks.postgres.overlap import MAX_BYTES, OverlappedWriter
 from sinks.postgres.prepare import Prepared
 from sinks.postgres.writer import Outcome, Writer
@@ -30,7 +32,7 @@ class FakeWriter:
         self.closed = False
         self.open.set()
 
-    def prepare(self, changes: Iterable[Change], positions: Iterable[Position]) -> Prepared:  # the writer's
+    def prepare(self, changes: Iterable[Change], positions: Iterable[Position], plain: Iterable[PlainRun]) -> Prepared:
         if self.fails_to_prepare is not None:
             raise self.fails_to_prepare
         return Prepared([], list(positions))

@@ -10,8 +10,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from cdc.batch import Batch
 from cdc.errors import PostgresUnavailable
-from cdc.event import Batch, Change, Position
+from cdc.event import Change, Position
+from cdc.runs import PlainRun
 from runtime.metrics import create_metrics
 from runtime.progress import Progress
 from sinks.postgres import sink as sink_module
@@ -70,7 +72,7 @@ class SlowWriter(Writer):
         self.may_end = Event()
         self.written: list[Position] = []
 
-    def prepare(self, changes: Iterable[Change], positions: Iterable[Position]) -> Prepared:
+    def prepare(self, changes: Iterable[Change], positions: Iterable[Position], plain: Iterable[PlainRun] = ()) -> Prepared:
         return Prepared([], list(positions))
 
     def write(self, prepared: Prepared) -> Outcome:

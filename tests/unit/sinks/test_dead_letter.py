@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from cdc.batch import Batch
 from cdc.errors import KafkaUnavailable
-from cdc.event import Batch, Record, Rejected
+from cdc.event import Record, Rejected
 from runtime.kafka.client import KafkaClient
 from runtime.kafka.producer import Outgoing, Undelivered
 from runtime.metrics import Metrics, create_metrics

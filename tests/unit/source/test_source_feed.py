@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pytest
 
 from cdc.event import Position, Skip
+from cdc.runs import RecordRun
 from operators.source_feed import Feed
 from operators.source_lane import Admission, FeedLimits
 from operators.source_topics import slot_of
@@ -34,9 +35,13 @@ def feed_of(
     return feed
 
 
+def offsets(runs: Iterable[RecordRun]) -> list[int]:
+    return [record.offset for run in runs for record in run.records()]
+
+
 def take(feed: Feed, slot: int = SLOT) -> list[int]:
     batch = feed.take(slot)
-    return [] if batch is None else [record.offset for record in batch.items]
+    return [] if batch is None else offsets(batch.items)
 
 
 def admission(start: int | None = None, log_start: int = 0, end: int | None = None, partition: int = 0) -> Admission:
@@ -48,7 +53,7 @@ def test_a_batch_carries_the_offset_behind_its_last_record() -> None:
     feed.admit([admission()], slots=[SLOT])
     batch = feed.take(SLOT)
     assert batch is not None
-    assert [record.offset for record in batch.items] == [0, 1, 2]
+    assert offsets(batch.items) == [0, 1, 2]
     assert batch.positions == [Position(TOPIC, 0, "id", 3)]
     assert feed.take(SLOT) is None
 
@@ -62,11 +67,11 @@ def test_copies_are_left_out_and_counted_but_their_offsets_are_not() -> None:
     first, second = feed.take(SLOT), feed.take(SLOT)
     assert first is not None
     assert second is not None
-    assert [record.offset for record in (*first.items, *second.items)] == [0, 1]
+    assert offsets([*first.items, *second.items]) == [0, 1]
     reader.logs[KEY] = list(log)
     assert not feed.is_caught_up(SLOT)
     polls = [batch for _ in range(5) if (batch := feed.take(SLOT)) is not None]
-    assert [record for batch in polls for record in batch.items] == []
+    assert [run for batch in polls for run in batch.items] == []
     assert polls[-1].positions == [Position(TOPIC, 0, "id", 5)]
     assert sum((batch.skipped for batch in polls), Counter()) == {("shop.orders", Skip.DUPLICATE): 3}
     assert feed.is_caught_up(SLOT)
