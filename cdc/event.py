@@ -147,7 +147,8 @@ class Batch(msgspec.Struct, Generic[Item]):
     """The records of one poll of one slot, at whatever stage: what an item of the dataflow is.
 
     `items` shrinks as stages reject or drop; `positions` covers all records of the poll, dropped and rejected ones included.
-    `skipped` counts what was left out on purpose, by table and reason.
+    `skipped` counts what was left out on purpose, by table and reason. `polled_at` is when the oldest record was polled, copies
+    included, by a clock that only goes on (seconds); None where the positions moved without a record.
     """
 
     slot: int
@@ -155,6 +156,7 @@ class Batch(msgspec.Struct, Generic[Item]):
     positions: list[Position]
     rejected: list[Rejected] = msgspec.field(default_factory=list)
     skipped: Counter[tuple[str, Skip]] = msgspec.field(default_factory=Counter)
+    polled_at: float | None = None
 
 
 class Reading(msgspec.Struct, Generic[Item]):
@@ -171,3 +173,4 @@ class Reading(msgspec.Struct, Generic[Item]):
     rejected: list[Rejected]
     skipped: Counter[tuple[str, Skip]]
     plain: list[Change]
+    polled_at: float | None = None

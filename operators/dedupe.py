@@ -15,6 +15,7 @@ from bytewax.operators import StatefulBatchLogic
 
 from cdc.event import UNKNOWN, Batch, Change, Position, Skip
 from cdc.fingerprint import SIZE, split
+from runtime.metrics import stage_time
 
 STAGE: Final = "dedupe"
 
@@ -117,6 +118,7 @@ class SlotDedupe(StatefulBatchLogic[Batch[Change], Batch[Change], bytes]):
         self._window: Window | None = None
         self._positions: dict[tuple[str, int], Position] = {}
 
+    @stage_time(STAGE)
     def on_batch(self, values: list[Batch[Change]]) -> tuple[Iterable[Batch[Change]], bool]:
         """Drop the copies in each batch; the batches themselves go on, empty ones too: they carry offsets."""
         return [self._deduped(batch) for batch in values], StatefulBatchLogic.RETAIN
@@ -140,7 +142,7 @@ class SlotDedupe(StatefulBatchLogic[Batch[Change], Batch[Change], bytes]):
             else:
                 fresh.append(change)
         self._positions |= _by_partition(batch.positions)
-        return Batch(batch.slot, fresh, batch.positions, batch.rejected, batch.skipped)
+        return Batch(batch.slot, fresh, batch.positions, batch.rejected, batch.skipped, batch.polled_at)
 
 
 def _by_partition(positions: Iterable[Position]) -> dict[tuple[str, int], Position]:

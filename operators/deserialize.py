@@ -15,6 +15,7 @@ from cdc.reader import Event, TableReader
 from cdc.schema import Schema, Table
 from cdc.types.registry import codec_for
 from operators.attempt import refusal
+from runtime.metrics import stage_time
 
 STAGE: Final = "deserialize"
 
@@ -45,12 +46,13 @@ class Deserialize:
         self._refresh = refresh
         self._use(schema)
 
+    @stage_time(STAGE)
     def __call__(self, batch: Batch[Record]) -> Reading[Event]:
         """Read the plain events of one poll, and decode the others as they are asked for. Idempotent."""
         self._use(self._current())
         plain, others = self._plain(batch.items)
         events = _Poll(self, batch).events(others)
-        return Reading(batch.slot, events, batch.positions, batch.rejected, batch.skipped, plain)
+        return Reading(batch.slot, events, batch.positions, batch.rejected, batch.skipped, plain, batch.polled_at)
 
     def topic(self, name: str) -> _Topic:
         """Return how a topic is read."""

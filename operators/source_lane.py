@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cdc.event import Position, Record
@@ -49,6 +51,7 @@ class Lane:
     end: int | None
     records: list[Record] = field(default_factory=list)
     copies: int = 0  # left out of `records` since the last were handed out
+    polls: deque[tuple[int, float]] = field(default_factory=deque)  # of what is queued: the offset behind it, and when it came
     paused: bool = False
     broken: bool = False  # Kafka refused its offset, or it is gone: the watcher looks after it
     committed: int = -1
@@ -72,10 +75,26 @@ class Lane:
         """Return whether something was read that is not handed out, copies that are left out included."""
         return self.taken < self.polled
 
+    @property
+    def polled_at(self) -> float | None:
+        """Return when the oldest of what is queued was polled, None where nothing is."""
+        return self.polls[0][1] if self.polls else None
+
+    def queue(self, records: Iterable[Record], copies: int, next_offset: int, now: float) -> None:
+        """Take in what was polled, copies left out."""
+        before = len(self.records)
+        self.records += records
+        self.copies += copies
+        self.polled = next_offset
+        if len(self.records) > before or not self.polls:  # as many as records at most: copies alone need no mark of their own
+            self.polls.append((next_offset, now))
+
     def take(self, limit: int) -> list[Record]:
         """Return the next records, at most `limit`; with the last of them, everything that was read is handed out."""
         taken, self.records = self.records[:limit], self.records[limit:]
         self.taken = taken[-1].offset + 1 if self.records else self.polled
+        while self.polls and (not self.records or self.polls[0][0] <= self.taken):
+            self.polls.popleft()
         return taken
 
     @property

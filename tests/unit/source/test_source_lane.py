@@ -1,0 +1,54 @@
+"""What one partition remembers of its polls."""
+
+from __future__ import annotations
+
+import pytest
+
+from cdc.event import Record
+from operators.source_lane import Lane
+
+
+def records(first: int, count: int) -> list[Record]:
+    return [Record("t", 0, offset, -1, None, b"v") for offset in range(first, first + count)]
+
+
+def lane(*polls: tuple[int, int, float]) -> Lane:
+    """Return a lane that was handed polls, each of so many records, so many copies behind them, at a time."""
+    made = Lane("t", 0, "id", 0, 0, 0, None)
+    for count, copies, now in polls:
+        made.queue(records(made.polled, count), copies, made.polled + count + copies, now)
+    return made
+
+
+TAKEN: dict[str, tuple[list[tuple[int, int, float]], list[int], list[float | None]]] = {
+    "nothing": ([], [], [None]),
+    "one poll in one piece": ([(3, 0, 1.0)], [5], [1.0, None]),
+    "one poll in two pieces": ([(3, 0, 1.0)], [2, 2], [1.0, 1.0, None]),
+    "two polls in one piece": ([(3, 0, 1.0), (2, 0, 2.0)], [5], [1.0, None]),
+    "the rest of a poll is as old as the poll": ([(3, 0, 1.0), (2, 0, 2.0)], [2, 2], [1.0, 1.0, 2.0]),
+    "what came later is younger": ([(3, 0, 1.0), (2, 0, 2.0), (2, 0, 3.0)], [3, 2, 2], [1.0, 2.0, 3.0, None]),
+    "copies alone have their time": ([(0, 4, 1.0)], [5], [1.0, None]),
+    "copies behind records go with the last of them": ([(3, 1, 1.0), (0, 4, 2.0)], [3], [1.0, None]),
+    "copies before records are as old as they are": ([(0, 4, 1.0), (2, 0, 2.0)], [2], [1.0, None]),
+}
+
+
+@pytest.mark.parametrize("case", TAKEN)
+def test_a_lane_knows_when_the_oldest_of_what_is_queued_was_polled(case: str) -> None:
+    polls, takes, want = TAKEN[case]
+    seen = lane(*polls)
+    got = [seen.polled_at]
+    for limit in takes:
+        seen.take(limit)
+        got.append(seen.polled_at)
+    assert got == want
+
+
+def test_copies_that_nobody_takes_do_not_pile_up() -> None:
+    assert len(lane((2, 0, 1.0), *[(0, 5, 2.0 + number) for number in range(100)]).polls) == 1
+    assert len(lane(*[(0, 5, 2.0 + number) for number in range(100)]).polls) == 1
+
+
+def test_what_was_read_is_counted_where_it_was_queued() -> None:
+    seen = lane((3, 1, 1.0), (0, 2, 2.0))
+    assert (seen.polled, seen.copies, [record.offset for record in seen.records]) == (6, 3, [0, 1, 2])
