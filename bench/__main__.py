@@ -16,17 +16,28 @@ from statistics import median
 import click
 import psutil  # type: ignore[import-untyped]
 from rich.console import Console
-from rich.table import Table
 
 from bench.broker import create_topics, discarding_consumer, fill, topic_of
 from bench.ceiling import Ceiling, settle
 from bench.flow_settings import flow_settings
-from bench.mirror import FLOW, KAFKA, POSTGRES, run_flow
-from bench.tables import write_json
+from bench.mirror import FLOW, KAFKA, OTHER, POSTGRES, Run, run_flow
+from bench.tables import show, write_json
 from bench.workloads import Workload, workloads
+from operators import dedupe, deserialize, map_types, source_feed
 from runtime.embedded.stack import EmbeddedServices
+from sinks.postgres import overlap
 
 progress = Console(stderr=True)
+STAGES = {
+    "source": source_feed.STAGE,
+    "deser.": deserialize.STAGE,
+    "map": map_types.STAGE,
+    "dedupe": dedupe.STAGE,
+    "prep.": overlap.PREPARE,
+    "write": overlap.WRITE,
+    "other": OTHER,
+}
+"""The columns of the flow's processor time."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +46,7 @@ class Round:
 
     flow_per_second: float
     ceiling_per_second: float
-    cpu_us_per_record: Mapping[str, float]
-    peak_mb: float
+    run: Run
 
     @property
     def ratio(self) -> float:
@@ -66,9 +76,12 @@ class Result:
     ratio: float
     ratios: list[float]
     flow_us_per_record: float
+    stage_us_per_record: Mapping[str, float]
     postgres_us_per_record: float
     kafka_us_per_record: float
     peak_mb: int
+    p50_ms: int
+    p99_ms: int
 
 
 @click.command()
@@ -87,7 +100,7 @@ class Result:
 def main(
     *, rows: int, rounds: int, only: tuple[str, ...], processes: int, compression: str | None, output: Path | None
 ) -> None:
-    """Print one table; processor time a record is that of flow, PostgreSQL and Kafka."""
+    """Print one table; processor time is in microseconds a record, p50 and p99 are from the poll of a batch to its commit."""
     directory = Path(tempfile.mkdtemp(prefix="cassmirror-bench-"))
     plan = workloads(rows)
     if unknown := set(only) - {workload.name for workload in plan}:
@@ -101,7 +114,7 @@ def main(
         results = measure(directory, plan, rounds, processes, compression)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    show(results)
+    show(*table(results), dense=True)
     if output:
         write_json(output, results)
 
@@ -132,14 +145,19 @@ def _round(one: Filled, directory: Path, bootstrap: str, ceiling: Ceiling, proce
     with discarding_consumer(bootstrap, topic):
         best = ceiling.rows_per_second(one.workload)
     rate = run.records_per_second * len(one.workload.writes) / one.records
-    result = Round(rate, best, run.cpu_us_per_record, run.peak_mb)
+    result = Round(rate, best, run)
     progress.print(f"{one.workload.name}: {result.flow_per_second:,.0f}/s, ceiling {best:,.0f}/s, ratio {result.ratio:.2f}")
     return result
 
 
 def _result(one: Filled, processes: int, rounds: Sequence[Round]) -> Result:
+    runs = [each.run for each in rounds]
+
     def cpu_us(party: str) -> float:
-        return round(median(each.cpu_us_per_record[party] for each in rounds), 1)
+        return round(median(run.cpu_us_per_record[party] for run in runs), 1)
+
+    def stage_us(stage: str) -> float:
+        return round(median(run.stage_us_per_record.get(stage, 0.0) for run in runs), 2)
 
     return Result(
         workload=one.workload.name,
@@ -152,28 +170,39 @@ def _result(one: Filled, processes: int, rounds: Sequence[Round]) -> Result:
         ratio=round(median(each.ratio for each in rounds), 2),
         ratios=sorted(round(each.ratio, 2) for each in rounds),
         flow_us_per_record=cpu_us(FLOW),
+        stage_us_per_record={stage: stage_us(stage) for stage in STAGES.values()},
         postgres_us_per_record=cpu_us(POSTGRES),
         kafka_us_per_record=cpu_us(KAFKA),
-        peak_mb=round(max(each.peak_mb for each in rounds)),
+        peak_mb=round(max(run.peak_mb for run in runs)),
+        p50_ms=round(median(run.p50_ms for run in runs)),
+        p99_ms=round(median(run.p99_ms for run in runs)),
     )
 
 
-def show(results: Sequence[Result]) -> None:
-    """Print the table."""
-    table = Table("workload", "processes", "bytes", "flow/s", "ceiling/s", "ratio", "of rounds", "CPU us", "peak MB")
-    for result in results:
-        table.add_row(
-            result.workload,
-            str(result.processes),
-            str(result.bytes_per_event),
-            f"{result.flow_per_second:,}",
-            f"{result.ceiling_per_second:,}",
-            f"{result.ratio:.2f}",
-            " ".join(f"{ratio:.2f}" for ratio in result.ratios),
-            f"{result.flow_us_per_record} {result.postgres_us_per_record} {result.kafka_us_per_record}",
-            str(result.peak_mb),
-        )
-    Console(width=None if Console().is_terminal else 140).print(table)
+def table(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
+    """Return columns and rows of the table."""
+    columns = ["workload", "procs", "bytes", "flow/s", "ceiling/s", "ratio", "of rounds", "flow\nus"]
+    columns += [*STAGES, "PG\nus", "Kafka\nus", "peak\nMB", "p50\nms", "p99\nms"]
+    return columns, [_row(result) for result in results]
+
+
+def _row(result: Result) -> list[str]:
+    return [
+        result.workload,
+        str(result.processes),
+        str(result.bytes_per_event),
+        f"{result.flow_per_second:,}",
+        f"{result.ceiling_per_second:,}",
+        f"{result.ratio:.2f}",
+        " ".join(f"{ratio:.2f}" for ratio in result.ratios),
+        f"{result.flow_us_per_record}",
+        *(f"{us:.2f}" for us in result.stage_us_per_record.values()),
+        f"{result.postgres_us_per_record}",
+        f"{result.kafka_us_per_record}",
+        str(result.peak_mb),
+        str(result.p50_ms),
+        str(result.p99_ms),
+    ]
 
 
 if __name__ == "__main__":

@@ -14,27 +14,38 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import psycopg
 
+from bench.pages import Pages, Told
+from runtime.embedded.ports import any_free
+
 POLL_SECONDS = 0.25  # looking costs processor time too
 FLOW, POSTGRES, KAFKA = PARTIES = "flow", "postgres", "java"  # the servers by the names of their processes
+OTHER = "other"  # what the flow needs beside its stages: the engine, snapshots, librdkafka's threads
 MIDDLE = 0.1, 0.9  # a backlog's begin and end are no steady state: not all processes have started, one has nothing left to do
 
 
 @dataclass(frozen=True)
 class Run:
-    """One drained flow: what it did while it committed the middle of the topic, and the peak of its largest process."""
+    """One drained flow: what it did while it committed the middle of the topic, and the peak of its largest process.
+
+    `p50_ms` and `p99_ms` are of its batches, from the poll of the oldest record to the commit.
+    """
 
     records_per_second: float
     cpu_us_per_record: Mapping[str, float]  # by party
+    stage_us_per_record: Mapping[str, float]  # the flow's, by stage and `OTHER`
+    p50_ms: float
+    p99_ms: float
     peak_mb: float
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A moment (seconds), the records committed by then, and the processor time (seconds) that each party had used."""
+    """A moment (seconds), the records committed by then, the processor time (seconds) of each party, and what the flow told."""
 
     at: float
     records: int
     cpu_seconds: Mapping[str, float]
+    told: Told
 
 
 def run_flow(
@@ -55,10 +66,19 @@ def run_flow(
     middle = [moment for moment in seen if MIDDLE[0] * records <= moment.records <= MIDDLE[1] * records]
     if len(middle) < 2:
         raise RuntimeError(f"{records} records are drained too fast to be timed")
-    first, last = middle[0], middle[-1]
-    done = last.records - first.records
+    if not middle[-1].told.stage_seconds:
+        raise RuntimeError("the flow did not answer for its metrics")
+    return between(middle[0], middle[-1], peak_bytes / 2**20)
+
+
+def between(first: Seen, last: Seen, peak_mb: float) -> Run:
+    """Return what was done from one moment to another."""
+    done, told = last.records - first.records, last.told.since(first.told)
     cpu_us = {party: (last.cpu_seconds[party] - first.cpu_seconds[party]) / done * 1e6 for party in PARTIES}
-    return Run(done / (last.at - first.at), cpu_us, peak_bytes / 2**20)
+    stage_us = {stage: seconds / done * 1e6 for stage, seconds in told.stage_seconds.items()}
+    stage_us[OTHER] = cpu_us[FLOW] - sum(stage_us.values())
+    p50_ms, p99_ms = (told.quantile(share) * 1e3 for share in (0.5, 0.99))
+    return Run(done / (last.at - first.at), cpu_us, stage_us, p50_ms, p99_ms, peak_mb)
 
 
 def drain(
@@ -75,16 +95,18 @@ def drain(
     log = directory / "flow.log"
     command = [*under, sys.executable, "-m", "dataflows", "run", "--processes", str(processes)]
     command += ["--recovery-dir", str(directory / "recovery")]
+    port = any_free("the flow's metrics", processes)
     with log.open("ab") as out:
-        process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=out, stderr=out)
-    usage = Usage(process.pid)
-    seen = [Seen(time.perf_counter(), 0, usage.cpu_seconds())]
+        environment = {**os.environ, **settings, "CDC_HTTP__PORT": str(port)}
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+    usage, pages = Usage(process.pid), Pages(port, processes)
+    seen = [Seen(time.perf_counter(), 0, usage.cpu_seconds(), Told())]
     with psycopg.connect(dsn, autocommit=True) as connection:
         while process.poll() is None:
             usage.look()
             reached = read_offsets(connection, topic)
             if reached > seen[-1].records:
-                seen.append(Seen(time.perf_counter(), reached, usage.cpu_seconds()))
+                seen.append(Seen(time.perf_counter(), reached, usage.cpu_seconds(), pages.look()))
             time.sleep(POLL_SECONDS)
         reached = read_offsets(connection, topic)
     if process.wait() or reached != records:

@@ -19,14 +19,19 @@ if TYPE_CHECKING:
 WIDTH = 160
 
 
-def show(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; the first column is text, the others are figures."""
-    table = Table()
+def show(columns: Sequence[str], rows: Sequence[Sequence[str]], *, dense: bool = False) -> None:
+    """Print a table; the first column is text, the others are figures. A dense one leaves nothing beside its rules."""
+    Console(width=None if Console().is_terminal else WIDTH).print(drawn(columns, rows, dense=dense))
+
+
+def drawn(columns: Sequence[str], rows: Sequence[Sequence[str]], *, dense: bool = False) -> Table:
+    """Return the table."""
+    table = Table(padding=(0, 0 if dense else 1))
     for i, column in enumerate(columns):
         table.add_column(column, justify="right" if i else "left")
     for row in rows:
         table.add_row(*row)
-    Console(width=None if Console().is_terminal else WIDTH).print(table)
+    return table
 
 
 def write_markdown(path: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

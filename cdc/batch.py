@@ -19,6 +19,8 @@ class Batch(msgspec.Struct, Generic[Item]):
 
     `items` shrinks as stages reject or drop; `positions` covers all records of the poll, dropped and rejected ones included.
     `skipped` counts what was left out on purpose, by table and reason. `plain` are changes beside `items`, in one piece.
+    `polled_at` is when the oldest record was polled, copies included, by a clock that only goes on (seconds); None where the
+    positions moved without a record.
     """
 
     slot: int
@@ -27,6 +29,7 @@ class Batch(msgspec.Struct, Generic[Item]):
     rejected: list[Rejected] = msgspec.field(default_factory=list)
     skipped: Counter[tuple[str, Skip]] = msgspec.field(default_factory=Counter)
     plain: list[PlainRun] = msgspec.field(default_factory=list)
+    polled_at: float | None = None
 
 
 def changes_in(batch: Batch[Change]) -> list[Change]:
@@ -48,3 +51,4 @@ class Reading(msgspec.Struct, Generic[Item]):
     rejected: list[Rejected]
     skipped: Counter[tuple[str, Skip]]
     plain: list[PlainRun]
+    polled_at: float | None = None

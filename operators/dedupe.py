@@ -18,6 +18,7 @@ from cdc.batch import Batch
 from cdc.event import UNKNOWN, Change, Position, Skip
 from cdc.fingerprint import SIZE, split
 from cdc.runs import PlainRun
+from runtime.metrics import stage_time
 
 STAGE: Final = "dedupe"
 
@@ -132,6 +133,7 @@ class SlotDedupe(StatefulBatchLogic[Batch[Change], Batch[Change], bytes]):
         self._window: Window | None = None
         self._positions: dict[tuple[str, int], Position] = {}
 
+    @stage_time(STAGE)
     def on_batch(self, values: list[Batch[Change]]) -> tuple[Iterable[Batch[Change]], bool]:
         """Drop the copies in each batch; the batches themselves go on, empty ones too: they carry offsets."""
         return [self._deduped(batch) for batch in values], StatefulBatchLogic.RETAIN
@@ -157,7 +159,8 @@ class SlotDedupe(StatefulBatchLogic[Batch[Change], Batch[Change], bytes]):
             else:
                 fresh.append(change)
         self._positions |= _by_partition(batch.positions)
-        return Batch(batch.slot, fresh, batch.positions, batch.rejected, skipped, [run for run in plain if len(run)])
+        plain = [run for run in plain if len(run)]
+        return Batch(batch.slot, fresh, batch.positions, batch.rejected, skipped, plain, batch.polled_at)
 
     def _fresh(self, window: Window, run: PlainRun, skipped: Counter[tuple[str, Skip]]) -> PlainRun:
         """Return a run without its copies, counting them."""

@@ -15,6 +15,7 @@ from cdc.runs import PlainRun, RecordRun
 from cdc.schema import Schema, Table
 from cdc.types.registry import codec_for
 from operators.attempt import refusal
+from runtime.metrics import stage_time
 
 STAGE: Final = "deserialize"
 
@@ -45,6 +46,7 @@ class Deserialize:
         self._refresh = refresh
         self._use(schema)
 
+    @stage_time(STAGE)
     def __call__(self, batch: Batch[RecordRun]) -> Reading[Event]:
         """Read the plain events of one poll, and decode the others as they are asked for. Idempotent."""
         self._use(self._current())
@@ -55,7 +57,7 @@ class Deserialize:
             plain += rows
             others += [] if rest is None else [rest]
         events = _Poll(self, batch).events(record for run in others for record in run.records())
-        return Reading(batch.slot, events, batch.positions, batch.rejected, batch.skipped, plain)
+        return Reading(batch.slot, events, batch.positions, batch.rejected, batch.skipped, plain, batch.polled_at)
 
     def topic(self, name: str) -> _Topic:
         """Return how a topic is read."""

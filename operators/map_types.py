@@ -8,10 +8,12 @@ from cdc.batch import Batch, Reading
 from cdc.event import Change, RowState, Skip
 from cdc.reader import Event
 from operators.attempt import refusal
+from runtime.metrics import stage_time
 
 STAGE: Final = "map_types"
 
 
+@stage_time(STAGE)  # and that of the stages before it, for what they make as it is asked for here
 def map_types(batch: Reading[Event]) -> Batch[Change]:
     """Map each event by the rules of its table; those that change nothing are counted."""
     changes: list[Change] = []
@@ -29,4 +31,4 @@ def map_types(batch: Reading[Event]) -> Batch[Change]:
             rejected.append(refusal(STAGE, error, event.record, reader.full_name))
         else:
             changes.append(Change(reader.table, outcome, event.record))
-    return Batch(batch.slot, changes, batch.positions, rejected, skipped, batch.plain)
+    return Batch(batch.slot, changes, batch.positions, rejected, skipped, batch.plain, batch.polled_at)

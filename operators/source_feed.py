@@ -19,10 +19,11 @@ from operators.source_start import SlotState, recovered_position, state_key
 from operators.source_topics import slot_of
 from runtime.kafka.reader import BEGINNING, PartitionReader, Polled, Run
 from runtime.kafka.scout import TopicPartitionKey
-from runtime.metrics import process_metrics
+from runtime.metrics import process_metrics, stage_time
 from runtime.progress import Progress
 from runtime.status import Status
 
+STAGE: Final = "source"
 COMMIT_EVERY_SECONDS: Final = 1.0
 POLL_RECORDS: Final = 500  # what is read at once stays in the cache of a processor until its copies are found
 IDLE_POLL_SECONDS: Final = 0.002  # 64 idle slots ask more often than an empty reader is worth asking
@@ -82,11 +83,13 @@ class Feed:
                 self.has_raised = True
                 raise self._failure
             lanes = self._slots[slot]
-            if not lanes:
+            has_more = any(lane.has_more for lane in lanes)
+            if not lanes or not (has_more or self._may_poll()):
                 return None
-            if not any(lane.has_more for lane in lanes):
-                self._poll()
-            return self._gather(slot, lanes)
+            with stage_time(STAGE):
+                if not has_more:
+                    self._poll()
+                return self._gather(slot, lanes)
 
     def is_idle(self, slot: int) -> bool:
         """Return whether no partition belongs to the slot now."""
@@ -284,8 +287,10 @@ class Feed:
     def _gather(self, slot: int, lanes: list[Lane]) -> Batch[RecordRun] | None:
         batch: Batch[RecordRun] = Batch(slot, [], [])
         room = self._limits.batch_records
+        polled_at: list[float | None] = []
         for lane in lanes:
             if lane.has_more and room > 0:
+                polled_at.append(lane.polled_at)
                 taken = lane.take(room)
                 batch.items += taken
                 room -= sum(map(len, taken))
@@ -295,25 +300,27 @@ class Feed:
                     lane.copies = 0
         if not batch.positions:
             return None
+        batch.polled_at = min((at for at in polled_at if at is not None), default=None)
         self._resume(lanes)
         return batch
 
+    def _may_poll(self) -> bool:
+        return self._reader is not None and time.monotonic() >= self._next_poll and not self._is_full()
+
     def _poll(self) -> None:
         now = time.monotonic()
-        if self._reader is None or now < self._next_poll or self._is_full():
-            return
         for _ in range(0, self._poll_records, POLL_RECORDS):
-            polled = self._reader.poll(min(POLL_RECORDS, self._poll_records))
+            polled = self._reading().poll(min(POLL_RECORDS, self._poll_records))
             if not polled.runs:
                 self._next_poll = now + IDLE_POLL_SECONDS
-            self._take_in(polled)
+            self._take_in(polled, now)
             if sum(run.count for run in polled.runs) < POLL_RECORDS:
                 break
 
-    def _take_in(self, polled: Polled) -> None:
+    def _take_in(self, polled: Polled, now: float) -> None:
         if polled.runs:
             self._status.working("kafka")
-            self._queue(polled.runs)
+            self._queue(polled.runs, now)
             self._pause()
         for key in polled.offset_lost:
             if key in self._lanes:
@@ -322,15 +329,13 @@ class Feed:
         for trouble in polled.troubles:
             self._status.trouble("kafka", trouble)
 
-    def _queue(self, runs: Sequence[Run]) -> None:
+    def _queue(self, runs: Sequence[Run], now: float) -> None:
         for run in runs:
             lane = self._lanes.get(run.origin)
             if lane is not None:
                 fingerprints = run.fingerprints()
                 fresh = self._copies.fresh(fingerprints)
-                lane.add(run.copy(fingerprints, fresh))
-                lane.copies += run.count - len(fresh)
-                lane.polled = run.next_offset
+                lane.queue(run.copy(fingerprints, fresh), run.count - len(fresh), run.next_offset, now)
         average = sum(run.size for run in runs) // sum(run.count for run in runs) + 100
         self._poll_records = max(1, min(self._limits.batch_records, self._limits.batch_bytes // average))
 

@@ -52,6 +52,7 @@ class Lane:
     runs: deque[RecordRun] = field(default_factory=deque)
     queued: int = 0  # records in `runs`
     copies: int = 0  # left out of `runs` since the last were handed out
+    polls: deque[tuple[int, float]] = field(default_factory=deque)  # of what is queued: the offset behind it, and when it came
     paused: bool = False
     broken: bool = False  # Kafka refused its offset, or it is gone: the watcher looks after it
     committed: int = -1
@@ -75,11 +76,20 @@ class Lane:
         """Return whether something was read that is not handed out, copies that are left out included."""
         return self.taken < self.polled
 
-    def add(self, run: RecordRun) -> None:
-        """Queue what was polled."""
+    @property
+    def polled_at(self) -> float | None:
+        """Return when the oldest of what is queued was polled, None where nothing is."""
+        return self.polls[0][1] if self.polls else None
+
+    def queue(self, run: RecordRun, copies: int, next_offset: int, now: float) -> None:
+        """Take in what was polled, copies left out."""
+        self.copies += copies
+        self.polled = next_offset
         if len(run):
             self.runs.append(run)
             self.queued += len(run)
+        if len(run) or not self.polls:  # as many as runs at most: copies alone need no mark of their own
+            self.polls.append((next_offset, now))
 
     def take(self, limit: int) -> list[RecordRun]:
         """Return the next records, at most `limit`; with the last of them, everything that was read is handed out."""
@@ -93,6 +103,8 @@ class Lane:
             limit -= len(run)
             self.queued -= len(run)
         self.taken = taken[-1].next_offset if self.runs else self.polled
+        while self.polls and (not self.runs or self.polls[0][0] <= self.taken):
+            self.polls.popleft()
         return taken
 
     @property

@@ -18,7 +18,7 @@ _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 def validate(batch: Reading[Event]) -> Reading[Event]:
     """Check the table, the op and the write timestamp of each event; its columns the decoder has checked."""
     events = _valid(batch.items, batch.rejected)
-    return Reading(batch.slot, events, batch.positions, batch.rejected, batch.skipped, batch.plain)
+    return Reading(batch.slot, events, batch.positions, batch.rejected, batch.skipped, batch.plain, batch.polled_at)
 
 
 def _valid(events: Iterable[Event], rejected: list[Rejected]) -> Iterator[Event]:

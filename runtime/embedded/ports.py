@@ -36,7 +36,7 @@ def choose(memory: Path, *, wanted: int | None = None, name: str) -> int:
             f"port {wanted} on {LOOPBACK}, wanted for {name}, is taken by another program",
             hint="end that program, name another port, or name none to get a free one",
         )
-    port = wanted or _remembered(memory) or _any_free(name)
+    port = wanted or _remembered(memory) or any_free(name)
     memory.write_text(f"{port}\n")
     return port
 
@@ -48,8 +48,9 @@ def _remembered(memory: Path) -> int | None:
     return None
 
 
-def _any_free(name: str) -> int:
+def any_free(name: str, count: int = 1) -> int:
+    """Return a free port, the first of `count` side by side. Raises ServiceFailed if there is none."""
     for port in random.SystemRandom().sample(_RANGE, _TRIES):  # a seeded program would always try the same
-        if is_free(port):
+        if all(is_free(port + place) for place in range(count)):
             return port
     raise ServiceFailed(f"no free port for {name} on {LOOPBACK}", hint=f"end programs that listen on ports of {_RANGE}")

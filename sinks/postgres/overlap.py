@@ -8,9 +8,12 @@ from typing import Final
 
 from cdc.batch import Batch
 from cdc.event import Change, Position
+from runtime.metrics import stage_time
 from sinks.postgres.prepare import Prepared
 from sinks.postgres.writer import Outcome, Writer
 
+PREPARE: Final = "postgres_prepare"  # the two parts of the stage, as their processor time is told
+WRITE: Final = "postgres_write"
 MAX_BYTES: Final = 16_777_216  # of the events of one transaction: three of them are held at once, whatever a row's size
 SAMPLE: Final = 16
 
@@ -84,10 +87,18 @@ class OverlappedWriter:
                 self._ready, self._preparing = ready, False
                 self._changed.notify_all()
 
+    @stage_time(PREPARE)
     def _prepare(self, batches: list[Batch[Change]]) -> Prepared:
         changes = [change for batch in batches for change in batch.items]
         positions: list[Position] = [position for batch in batches for position in batch.positions]
-        return self._writer.prepare(changes, positions, [run for batch in batches for run in batch.plain])
+        prepared = self._writer.prepare(changes, positions, [run for batch in batches for run in batch.plain])
+        prepared.polled_at = [batch.polled_at for batch in batches if batch.polled_at is not None]
+        return prepared
+
+    @stage_time(WRITE)
+    def _write(self, prepared: Prepared) -> None:
+        outcome = self._writer.write(prepared)
+        self._on_written(prepared, outcome)
 
     def _take(self) -> list[Batch[Change]]:
         batches, self._pending = self._pending, []
@@ -107,9 +118,7 @@ class OverlappedWriter:
     def _run(self) -> None:
         try:
             while (work := self._next()) is not None:
-                prepared = work if isinstance(work, Prepared) else self._prepare(work)
-                outcome = self._writer.write(prepared)
-                self._on_written(prepared, outcome)
+                self._write(work if isinstance(work, Prepared) else self._prepare(work))
                 with self._changed:
                     self._writing = False
                     self._changed.notify_all()

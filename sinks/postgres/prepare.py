@@ -54,10 +54,14 @@ class TableBatch(msgspec.Struct):
 
 
 class Prepared(msgspec.Struct):
-    """Everything one transaction writes: tables in the order of their ids, and the positions that it reaches."""
+    """Everything one transaction writes: tables in the order of their ids, and the positions that it reaches.
+
+    `polled_at` has a time for each batch of the source in it: when its oldest record was polled.
+    """
 
     tables: list[TableBatch]
     positions: list[Position]
+    polled_at: list[float] = msgspec.field(default_factory=list)
 
     @property
     def changes(self) -> list[Change]:

@@ -145,7 +145,9 @@ class PostgresSink(FixedPartitionedSink[Batch[Change], None]):
     def _note(self, writer: Writer, prepared: Prepared, outcome: Outcome) -> None:
         self._progress.committed(writer.committed())
         self._forget(outcome.poison)
-        now = time.time()
+        now, reached = time.time(), time.monotonic()
+        for polled_at in prepared.polled_at:
+            self._metrics.processing_seconds.observe(reached - polled_at)
         for table in prepared.tables:
             name = table.layout.table.full_name
             self._metrics.events_processed.labels(name, self._worker_id).inc(table.count)

@@ -14,6 +14,8 @@ from tests.integration.flow.mirrored import Mirrored
 from tests.integration.flow.recorded_topics import write_records
 from tests.integration.flow.source_flow import Topics, eventually
 
+STAGES = {"source", "deserialize", "map_types", "dedupe", "postgres_prepare", "postgres_write"}
+
 
 @pytest.fixture
 def mirrored(kafka_bootstrap: str, topic_prefix: str, postgres_dsn: str, tmp_path: Path) -> Mirrored:
@@ -57,6 +59,8 @@ def test_a_running_flow_serves_its_metrics(mirrored: Mirrored, command: str) -> 
     assert got["cdc_circuit_breaker_state"] == {("postgres",): 0.0}
     assert sum(got["cdc_postgres_batch_size_count"].values()) > 0
     assert sum(got["cdc_replication_latency_seconds_count"].values()) > 0
+    assert got["cdc_processing_seconds_count"][()] > 0
+    assert {stage for (stage,), seconds in got["cdc_stage_cpu_seconds_total"].items() if seconds > 0} == STAGES
 
 
 def skipped(port: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from cdc.batch import Batch
@@ -49,10 +50,11 @@ def test_a_committed_batch_shows_in_the_metrics_and_in_the_progress(sink_tables:
     )
     part = sink.build_part("postgres", "03", None)
     written = [change(layout, (str(key),), 1_000_000 + key, {"c": "x"}) for key in range(4)]
-    part.write_batch([Batch(3, written, [position("t", 4)])])
+    part.write_batch([Batch(3, written, [position("t", 4)], polled_at=time.monotonic())])
     part.snapshot()
     part.close()
     assert sample(metrics, "cdc_events_processed_total", table="counted.t", worker_id="7") == 4
     assert sample(metrics, "cdc_postgres_batch_size_sum", table="counted.t") == 4
     assert sample(metrics, "cdc_replication_latency_seconds_count", table="counted.t") == 1
+    assert sample(metrics, "cdc_processing_seconds_count") == 1
     assert progress.newest_write("counted.t") == 1_000_003

@@ -43,6 +43,16 @@ of every Prometheus client: memory, processor time, open files.
 |---|---|---|---|
 """
 
+METRICS_END = """
+`cdc_stage_cpu_seconds_total` is the time of the threads that do a stage's work, added once a batch, waiting left out:
+`source` polls, hashes, finds copies and makes records; `deserialize` reads plain events; `map_types` is deserialize, validate
+and map_types of all other events, which pass these three one by one; `dedupe`; `postgres_prepare` collapses and stages;
+`postgres_write` is the writer while PostgreSQL works. What `process_cpu_seconds_total` has beyond them went to the start, the
+engine, snapshots and librdkafka's threads.
+
+`cdc_processing_seconds` counts each batch of the source once, also where several are committed in one transaction.
+"""
+
 COMMANDS_HEAD = """# Commands
 
 `cassmirror COMMAND`. Settings come from the environment, see [settings](settings.md).
@@ -127,7 +137,7 @@ def _default(field: FieldInfo) -> str:
 
 def metrics_page() -> str:
     reasons = ", ".join(f"`{reason}`" for reason in Skip)
-    return METRICS_HEAD + "".join(f"{row}\n" for row in _metric_rows()) + f"\nReasons to skip: {reasons}.\n"
+    return METRICS_HEAD + "".join(f"{row}\n" for row in _metric_rows()) + f"\nReasons to skip: {reasons}.\n" + METRICS_END
 
 
 def _metric_rows() -> Iterator[str]:

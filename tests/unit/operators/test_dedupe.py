@@ -15,8 +15,9 @@ from cdc.batch import Batch
 from cdc.event import UNKNOWN, Change, Position, Record, RowState, Skip
 from cdc.fingerprint import SIZE
 from cdc.runs import PlainRun, RecordRun
-from operators.dedupe import Dedupe, SlotDedupe, Window, WindowState
+from operators.dedupe import STAGE, Dedupe, SlotDedupe, Window, WindowState
 from tests.fixtures.events import table_of
+from tests.fixtures.stage_times import spent
 
 TABLE = table_of("CREATE TABLE k.t (a int PRIMARY KEY)")
 SLOT = 3
@@ -90,6 +91,13 @@ def test_copies_are_dropped_within_a_batch_and_later() -> None:
     logic = dedupe().logic(None)
     assert passed(logic, 1, 2, 1) == ["1", "2"]
     assert passed(logic, 2, 3) == ["3"]
+
+
+def test_a_batch_keeps_the_time_of_its_poll_and_adds_to_the_time_of_the_stage() -> None:
+    before = spent(STAGE)
+    batches, _ = dedupe().logic(None).on_batch([Batch(SLOT, [change(1)], [], polled_at=12.5), Batch(SLOT, [], [])])
+    assert [batch.polled_at for batch in batches] == [12.5, None]
+    assert spent(STAGE) > before
 
 
 def test_dropped_copies_are_counted() -> None:

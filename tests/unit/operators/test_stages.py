@@ -29,6 +29,7 @@ from tests.fixtures.events import (
     written,
 )
 from tests.fixtures.events import as_json as json
+from tests.fixtures.stage_times import spent
 
 TABLE = table_of("CREATE TABLE shop.t (a int PRIMARY KEY, c text)")
 COUNTERS = table_of("CREATE TABLE shop.n (a int PRIMARY KEY, n counter)")
@@ -108,12 +109,19 @@ def test_topics_stay_apart_in_a_poll() -> None:
     assert [state.values for state in states_of(got)] == [["x"], ["5"], ["x"]]
 
 
-def test_positions_slot_and_counts_stay_with_the_batch() -> None:
+def test_positions_slot_time_and_counts_stay_with_the_batch() -> None:
     positions = [Position("cdc.shop.t", 0, "id", 5)]
-    polled = Batch(7, runs([good(), record(TABLE, None), good()]), positions)
+    polled = Batch(7, runs([good(), record(TABLE, None), good()]), positions, polled_at=12.5)
     got = map_types(validate(Deserialize(SCHEMA, "cdc")(polled)))
-    assert (got.slot, got.positions) == (7, positions)
+    assert (got.slot, got.positions, got.polled_at) == (7, positions, 12.5)
     assert got.skipped == {("shop.t", Skip.COMPACTION_MARKER): 1}
+
+
+@pytest.mark.parametrize("stage", ["deserialize", "map_types"])
+def test_a_batch_adds_to_the_processor_time_of_a_stage(stage: str) -> None:
+    before = spent(stage)
+    run(good(1), judged(good(2)))
+    assert spent(stage) > before
 
 
 def test_the_copies_of_what_is_refused_are_let_through() -> None:

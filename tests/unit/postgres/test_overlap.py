@@ -12,10 +12,11 @@ import pytest
 from cdc.batch import Batch
 from cdc.event import Change, Position, Record, RowState
 from cdc.runs import PlainRun
-from sinks.postgres.overlap import MAX_BYTES, OverlappedWriter
+from sinks.postgres.overlap import MAX_BYTES, PREPARE, WRITE, OverlappedWriter
 from sinks.postgres.prepare import Prepared
 from sinks.postgres.writer import Outcome, Writer
 from tests.fixtures.events import table_of
+from tests.fixtures.stage_times import spent
 
 TABLE = table_of("CREATE TABLE k.t (a int PRIMARY KEY)")
 
@@ -73,6 +74,18 @@ def test_flush_returns_when_all_is_written(fake: FakeWriter, overlapped: Overlap
         overlapped.submit(batch(0, offset))
     overlapped.flush()
     assert [position.next_offset for position in fake.written] == list(range(50))
+
+
+def test_what_is_written_knows_when_each_of_its_batches_was_polled(fake: FakeWriter) -> None:
+    written: list[Prepared] = []
+    before = [spent(PREPARE), spent(WRITE)]
+    writer = OverlappedWriter(cast("Writer", fake), max_rows=10, on_written=lambda prepared, _: written.append(prepared))
+    for polled_at in (1.5, 2.5, None, 3.5):
+        writer.submit(Batch(0, [], [Position("t", 0, "id", 1)], polled_at=polled_at))
+    writer.flush()
+    writer.close()
+    assert [polled_at for prepared in written for polled_at in prepared.polled_at] == [1.5, 2.5, 3.5]
+    assert all(late > early for late, early in zip([spent(PREPARE), spent(WRITE)], before, strict=True))
 
 
 def test_flush_waits_for_a_slow_write(fake: FakeWriter, overlapped: OverlappedWriter) -> None:

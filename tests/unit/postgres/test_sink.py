@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Event, Thread
@@ -145,6 +146,20 @@ def test_a_snapshot_of_a_draining_source_waits_for_the_commits(slow: SlowSink, b
     slow.writer.may_end.set()
     snapshot.join()
     assert written_by_its_end == [[Position("t", 0, "id", 1)]]
+
+
+def test_each_batch_of_the_source_is_timed_once_from_its_poll_to_its_commit(slow: SlowSink) -> None:
+    slow.is_draining = True
+    slow.writer.may_end.set()
+    sink = sink_with(is_unwinding=lambda: True)
+    part = sink.build_part("postgres", "00", None)
+    polled_at = time.monotonic() - 5
+    part.write_batch([Batch(0, [], [Position("t", 0, "id", 1)], polled_at=at) for at in (polled_at, polled_at - 10, None)])
+    part.snapshot()
+    part.close()
+    value = sink._metrics.registry.get_sample_value
+    assert value("cdc_processing_seconds_count") == 2
+    assert (value("cdc_processing_seconds_sum") or 0) >= 20
 
 
 def test_a_slot_has_one_writer_and_a_snapshot_waits_for_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -7,7 +8,7 @@ import pytest
 
 from cdc.event import Position, Skip
 from cdc.runs import RecordRun
-from operators.source_feed import Feed
+from operators.source_feed import STAGE, Feed
 from operators.source_lane import Admission, FeedLimits
 from operators.source_topics import slot_of
 from runtime.metrics import process_metrics
@@ -15,6 +16,7 @@ from runtime.progress import Progress
 from runtime.status import LostRange, Status
 from tests.fixtures.events import as_json, envelope, table_of, written
 from tests.fixtures.reader import FakeReader
+from tests.fixtures.stage_times import spent
 
 TABLE = table_of("CREATE TABLE shop.orders (a int PRIMARY KEY)")
 TOPIC = "cassandra.shop.orders"
@@ -56,6 +58,56 @@ def test_a_batch_carries_the_offset_behind_its_last_record() -> None:
     assert offsets(batch.items) == [0, 1, 2]
     assert batch.positions == [Position(TOPIC, 0, "id", 3)]
     assert feed.take(SLOT) is None
+
+
+def test_a_batch_knows_when_its_oldest_record_was_polled() -> None:
+    feed = feed_of(numbered({0: 3}), FeedLimits(batch_records=2, queue_records=4))
+    feed.admit([admission()], slots=[SLOT])
+    before = time.monotonic()
+    feed._poll()
+    feed._poll()
+    between = time.monotonic()
+    first, second = feed.take(SLOT), feed.take(SLOT)
+    assert first is not None
+    assert second is not None
+    assert offsets([*first.items, *second.items]) == [0, 1, 2]
+    assert before <= (first.polled_at or 0) <= (second.polled_at or 0) <= between
+
+
+def test_of_several_partitions_the_record_that_was_polled_first_counts() -> None:
+    other = next(partition for partition in range(1, 1_000) if slot_of(TOPIC, partition) == SLOT)
+    feed = feed_of(numbered({0: 1, other: 1}))
+    feed.admit([admission(), admission(partition=other)], slots=[SLOT])
+    feed._poll()
+    feed._lanes[TOPIC, other].polls[0] = (1, 7.0)
+    batch = feed.take(SLOT)
+    assert batch is not None
+    assert (len(batch.positions), batch.polled_at) == (2, 7.0)
+
+
+def test_a_position_that_moved_without_a_record_has_no_time() -> None:
+    reader = numbered({0: 0})
+    feed = feed_of(reader)
+    feed.admit([admission(end=2)], slots=[SLOT])
+    reader.next[KEY] = 2  # a control record and what compaction took
+    assert feed.is_caught_up(SLOT)
+    batch = feed.take(SLOT)
+    assert batch is not None
+    assert (batch.items, batch.positions, batch.polled_at) == ([], [Position(TOPIC, 0, "id", 2)], None)
+
+
+def test_only_what_polls_or_hands_out_counts_as_the_time_of_the_source() -> None:
+    feed = feed_of(numbered({0: 3}))
+    seen = [spent(STAGE)]
+    assert take(feed) == []  # no partition yet
+    seen.append(spent(STAGE))
+    feed.admit([admission()], slots=[SLOT])
+    assert take(feed) == [0, 1, 2]
+    seen.append(spent(STAGE))
+    feed._next_poll = time.monotonic() + 60
+    assert take(feed) == []  # an idle ask
+    seen.append(spent(STAGE))
+    assert seen[0] == seen[1] < seen[2] == seen[3]
 
 
 def test_copies_are_left_out_and_counted_but_their_offsets_are_not() -> None:
