@@ -50,8 +50,8 @@ class RecordRun(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """The bytes of all keys and values."""
-        return sum(size for size in (*self.places[3::PLACE], *self.places[5::PLACE]) if size > 0)
+        """The bytes from the first key to the last value: those of all keys and values, if no record between was left out."""
+        return self.places[-2] + max(0, self.places[-1]) - self.places[2] if self.places else 0
 
     @property
     def timestamps_ms(self) -> array[int]:
