@@ -6,12 +6,13 @@ table, `g` for what was taken from the graveyard. All sides carry the same metad
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sinks.postgres.layout import DELETION_SLOT, Layout, StoredColumn
 
 NEVER = "'-9223372036854775808'::bigint"  # Cassandra keeps this timestamp for "none"
 NOW = "%(now)s::bigint"
+SLOTS_A_PIECE = 8  # from so many on an array is put together from pieces
 TIED = NEVER  # as `_cdc_sweep_at`: bytes must decide a cell of the row before the transaction ends
 
 
@@ -51,6 +52,24 @@ def slots(layout: Layout, first: str, of_column: dict[str, str]) -> str:
         column = layout.by_slot.get(slot)
         parts.append("NULL" if column is None else of_column[column.name])
     return f"ARRAY[{', '.join(parts)}]::bigint[]"
+
+
+def changed(layout: Layout, array: str, of_slot: Mapping[int, str], whole: str) -> str:
+    """Return `whole`, an array of which all slots but those of `of_slot` are `array`'s, in the way that costs least.
+
+    An element of an array with NULLs is found by going through all before it, so an array made of its elements costs their
+    square. One put together from pieces does not; of pieces only an array that has all slots can be made.
+    """
+    pieces: list[str] = []
+    last = 0
+    for slot in sorted(of_slot):
+        pieces += [f"{array}[{last + 1}:{slot - 1}]"] if slot > last + 1 else []
+        pieces.append(f"ARRAY[{of_slot[slot]}]")
+        last = slot
+    pieces += [f"{array}[{last + 1}:{layout.slots}]"] if last < layout.slots else []
+    if len(pieces) * SLOTS_A_PIECE > layout.slots:
+        return whole
+    return f"CASE WHEN cardinality({array}) = {layout.slots} THEN {' || '.join(pieces)} ELSE {whole} END"
 
 
 def dense_cells(layout: Layout, alias: str = "t") -> str:
@@ -148,8 +167,8 @@ class SimpleMerge:
             c.name: f"CASE WHEN {self._newer} THEN {theirs} ELSE GREATEST({written_at('t', c)}, {mine}) END"
             for c in self._touched
         }
-        stamps |= {c.name: written_at("t", c) for c in self._others}
-        return slots(self._layout, deletion("t"), stamps)
+        whole = slots(self._layout, deletion("t"), stamps | {c.name: written_at("t", c) for c in self._others})
+        return changed(self._layout, "t._cdc_cells", {c.slot: stamps[c.name] for c in self._touched}, whole)
 
     def _expires(self) -> str:
         kept = {c.name: f"CASE WHEN NOT ({self._newer} OR ({self._wins(c)})) THEN {expiry('t', c)} END" for c in self._touched}

@@ -13,6 +13,7 @@ from cdc.ddl import read_ddl
 from cdc.event import Change, Key, Record, RowState
 from cdc.ordering import is_visible, merge, visible_values
 from cdc.schema import Table
+from sinks.postgres import expressions, statements
 from sinks.postgres.merge import NewRows
 from tests.model.mirror import PostgresMirror
 from tests.model.plain import perhaps_plain
@@ -85,6 +86,20 @@ def test_sql_and_python_agree_on_every_pair_of_states(pairs: PostgresMirror) -> 
     for side in (lefts, rights):
         pairs.apply(changes(side))
     assert differing(stored(pairs), lefts, rights)[:5] == []
+
+
+def test_timestamps_put_together_from_pieces_are_the_same(pairs: PostgresMirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(expressions, "SLOTS_A_PIECE", 0)  # as in wide tables
+        forget_statements()
+        assert "||" in statements.update(pairs.layout(PAIRS), (0,))
+        test_sql_and_python_agree_on_every_pair_of_states(pairs)
+    forget_statements()
+
+
+def forget_statements() -> None:
+    for statement in (statements.update, statements.set_apart, statements.upsert):
+        statement.cache_clear()
 
 
 @pytest.mark.parametrize("sweeps", [False, True], ids=["expired on arrival", "swept between"])

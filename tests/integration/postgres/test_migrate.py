@@ -18,6 +18,7 @@ from sinks.postgres.judged import TABLES
 from sinks.postgres.migrate import migrate
 from sinks.postgres.tombstones import NOT_APPLIED
 from tests.integration.postgres.sink_tables import SinkTables, change
+from tests.model.stored import stored_states
 
 Make = Callable[[str], SinkTables]
 
@@ -69,6 +70,23 @@ def test_a_column_added_again_is_empty_and_remembers_deletions(sink_tables: Make
     writer = tables.writer()
     writer.apply([change(tables.layout("t"), (key,), 6, {"b": "z"}, marker=False) for key in ("1", "2", "3")])
     assert tables.rows("t") == {("1",): ("x", "z"), ("3",): (None, "z")}
+
+
+def test_rows_of_a_wide_table_from_before_a_column_was_added_keep_their_timestamps(sink_tables: Make) -> None:
+    ddl = f"CREATE TABLE widened.t (k int PRIMARY KEY, {', '.join(f'c{n:02} int' for n in range(50))});"
+    tables = sink_tables(ddl)
+    tables.writer().apply([change(tables.layout("t"), ("1",), 5, {"c07": "1", "c30": "1"})])
+    tables.writer().apply([change(tables.layout("t"), ("1",), 7, {"c30": "2"}, marker=False)])
+    tables.tables = tables_of(f"{ddl} ALTER TABLE widened.t ADD late int;")
+    tables.layouts = tables.read_layouts()
+    layout, writer = tables.layout("t"), tables.writer()
+    for ts, value in ((8, {"late": "3"}), (9, {"c31": "4"}), (6, {"c07": "5", "late": "6", "c30": "7"})):
+        writer.apply([change(layout, ("1",), ts, value, marker=False)])
+    state = stored_states(tables.reader, layout)["1",]
+    assert state.stamps is not None
+    want = {"c07": ("5", 6), "c30": ("2", 7), "c31": ("4", 9), "late": ("3", 8)}
+    cells = zip(layout.columns, state.values, state.stamps, strict=True)
+    assert {column.name: (value, stamp) for column, value, stamp in cells if stamp is not None} == want
 
 
 REFUSED = {
