@@ -72,12 +72,12 @@ def test_a_column_added_again_is_empty_and_remembers_deletions(sink_tables: Make
     assert tables.rows("t") == {("1",): ("x", "z"), ("3",): (None, "z")}
 
 
-def test_rows_of_a_wide_table_from_before_a_column_was_added_keep_their_timestamps(sink_tables: Make) -> None:
+def test_rows_of_a_wide_table_from_before_columns_were_added_keep_their_timestamps(sink_tables: Make) -> None:
     ddl = f"CREATE TABLE widened.t (k int PRIMARY KEY, {', '.join(f'c{n:02} int' for n in range(50))});"
     tables = sink_tables(ddl)
     tables.writer().apply([change(tables.layout("t"), ("1",), 5, {"c07": "1", "c30": "1"})])
     tables.writer().apply([change(tables.layout("t"), ("1",), 7, {"c30": "2"}, marker=False)])
-    tables.tables = tables_of(f"{ddl} ALTER TABLE widened.t ADD late int;")
+    tables.tables = tables_of(f"{ddl} ALTER TABLE widened.t ADD (early int, late int);")
     tables.layouts = tables.read_layouts()
     layout, writer = tables.layout("t"), tables.writer()
     for ts, value in ((8, {"late": "3"}), (9, {"c31": "4"}), (6, {"c07": "5", "late": "6", "c30": "7"})):
