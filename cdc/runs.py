@@ -57,16 +57,15 @@ class RecordRun(msgspec.Struct, frozen=True):
     def timestamps_ms(self) -> array[int]:
         return self.places[1::PLACE]
 
-    def record(self, at: int) -> Record:
-        """Return one record."""
-        offset, timestamp_ms, *places = self.places[PLACE * at : PLACE * (at + 1)]
-        key, value = self._octets(*places[:2]), self._octets(*places[2:])
-        fingerprint = self.fingerprints[_PRINT * at : _PRINT * (at + 1)]
-        return Record(self.topic, self.partition, offset, timestamp_ms, key, value, fingerprint)
-
     def records(self) -> Iterator[Record]:
         """Yield all records."""
-        return map(self.record, range(len(self)))
+        topic, partition, octets = self.topic, self.partition, self.octets
+        columns = [self.places[column::PLACE] for column in range(PLACE)]
+        prints = [self.fingerprints[at : at + _PRINT] for at in range(0, len(self.fingerprints), _PRINT)]
+        for offset, timestamp_ms, key_at, key_size, value_at, value_size, fingerprint in zip(*columns, prints, strict=True):
+            key = None if key_size < 0 else octets[key_at : key_at + key_size]
+            value = None if value_size < 0 else octets[value_at : value_at + value_size]
+            yield Record(topic, partition, offset, timestamp_ms, key, value, fingerprint)
 
     def part(self, begin: int, end: int) -> RecordRun:
         """Return the records from one place to before another."""
@@ -80,9 +79,6 @@ class RecordRun(msgspec.Struct, frozen=True):
             places += self.places[PLACE * at : PLACE * (at + 1)]
         prints = b"".join([self.fingerprints[_PRINT * at : _PRINT * (at + 1)] for at in chosen])
         return RecordRun(self.topic, self.partition, self.octets, places, prints)
-
-    def _octets(self, begin: int, size: int) -> bytes | None:
-        return None if size < 0 else self.octets[begin : begin + size]
 
 
 class PlainRun(msgspec.Struct, frozen=True):
