@@ -8,7 +8,7 @@ COMPILE = $$(command -v $(BIN)/uv || command -v uv) pip compile --quiet --univer
 	--no-annotate --no-header --python-version 3.11
 SEEDS = $(if $(SEED),--random-order-seed=$(SEED) --hypothesis-seed=$(SEED))
 # Each worker has servers of its own; the tests of one file stay together, as they share databases.
-PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile
+PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # ARGS may name tests of one kind only; pytest exits with 5 where it finds none.
 OR_NONE = $(if $(ARGS),|| test $$? -eq 5)

@@ -185,7 +185,8 @@ def test_an_offset_that_is_not_there_is_told_and_a_topic_that_is_not_is_a_troubl
     topics.create("shop.orders")
     lost, nothing = (topics.full("shop.orders"), 0), (topics.full("shop.nothing"), 0)
     troubles: list[str] = []
-    reader = PartitionReader(KafkaClient(kafka_bootstrap, on_trouble=troubles.append), topic_prefix)
+    soon = {"topic.metadata.propagation.max.ms": "1000"}  # a topic may be there and not known yet: else for 30 s
+    reader = PartitionReader(KafkaClient(kafka_bootstrap, soon, troubles.append), topic_prefix)
     reader.assign({lost: 1_000, nothing: BEGINNING})
     found: list[tuple[str, int]] = []
 
