@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from cdc.event import Change, Position, Rejected, Skip
+from cdc.event import Position, Rejected, Skip
 from cdc.runs import PlainRun
 
 Item = TypeVar("Item")
@@ -30,11 +30,6 @@ class Batch(msgspec.Struct, Generic[Item]):
     skipped: Counter[tuple[str, Skip]] = msgspec.field(default_factory=Counter)
     plain: list[PlainRun] = msgspec.field(default_factory=list)
     polled_at: float | None = None
-
-
-def changes_in(batch: Batch[Change]) -> list[Change]:
-    """Return all changes of a batch one by one."""
-    return [*batch.items, *(change for run in batch.plain for change in run.changes())]
 
 
 class Reading(msgspec.Struct, Generic[Item]):

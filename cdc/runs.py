@@ -8,12 +8,12 @@ from typing import Final
 
 import msgspec
 
-from cdc.event import UNKNOWN, Change, PlainRow, Record
+from cdc.event import Change, PlainRow, Record
+from cdc.fingerprint import SIZE, split
 from cdc.schema import Table
 
 PLACE: Final = 6  # numbers that tell of a record, as `place` of runtime/kafka/messages.c
 WITH_MARKER: Final = 2
-_PRINT: Final = len(UNKNOWN)
 
 
 class RecordRun(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ class RecordRun(msgspec.Struct, frozen=True):
         return cls(topic, partition, bytes(octets), places, bytes(prints))
 
     def __len__(self) -> int:
-        return len(self.fingerprints) // _PRINT
+        return len(self.fingerprints) // SIZE
 
     @property
     def next_offset(self) -> int:
@@ -61,7 +61,7 @@ class RecordRun(msgspec.Struct, frozen=True):
         """Yield all records."""
         topic, partition, octets = self.topic, self.partition, self.octets
         columns = [self.places[column::PLACE] for column in range(PLACE)]
-        prints = [self.fingerprints[at : at + _PRINT] for at in range(0, len(self.fingerprints), _PRINT)]
+        prints = split(self.fingerprints)
         for offset, timestamp_ms, key_at, key_size, value_at, value_size, fingerprint in zip(*columns, prints, strict=True):
             key = None if key_size < 0 else octets[key_at : key_at + key_size]
             value = None if value_size < 0 else octets[value_at : value_at + value_size]
@@ -69,7 +69,7 @@ class RecordRun(msgspec.Struct, frozen=True):
 
     def part(self, begin: int, end: int) -> RecordRun:
         """Return the records from one place to before another."""
-        places, prints = self.places[PLACE * begin : PLACE * end], self.fingerprints[_PRINT * begin : _PRINT * end]
+        places, prints = self.places[PLACE * begin : PLACE * end], self.fingerprints[SIZE * begin : SIZE * end]
         return RecordRun(self.topic, self.partition, self.octets, places, prints)
 
     def some(self, chosen: Sequence[int]) -> RecordRun:
@@ -77,7 +77,7 @@ class RecordRun(msgspec.Struct, frozen=True):
         places = array("q")
         for at in chosen:
             places += self.places[PLACE * at : PLACE * (at + 1)]
-        prints = b"".join([self.fingerprints[_PRINT * at : _PRINT * (at + 1)] for at in chosen])
+        prints = b"".join([self.fingerprints[SIZE * at : SIZE * (at + 1)] for at in chosen])
         return RecordRun(self.topic, self.partition, self.octets, places, prints)
 
 

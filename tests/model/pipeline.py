@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from cdc.batch import Batch, changes_in
+from cdc.batch import Batch
 from cdc.ddl import read_ddl
 from cdc.event import Change, Key, Record, Rejected
 from cdc.recorded_values import expected_text
@@ -16,7 +16,7 @@ from cdc.schema import Schema
 from operators.deserialize import Deserialize
 from operators.map_types import map_types
 from operators.validate import validate
-from tests.fixtures.events import runs
+from tests.fixtures.events import changes_in, runs
 from tests.model.events import TOPIC_PREFIX, events, records
 from tests.model.histories import DDL
 from tests.model.plain import perhaps_plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import product
 
 from hypothesis import given, settings
@@ -10,12 +11,13 @@ from hypothesis import strategies as st
 from cdc.event import ABSENT, Change, Key, Record, RowState, Value
 from cdc.ordering import collapse as collapse_states
 from cdc.ordering import merge, strip
-from cdc.plain_state import oldest_ts, state_of
+from cdc.plain_state import key_texts, oldest_ts, state_of
 from sinks.memory import MemoryTables
-from sinks.postgres.collapse import collapse
+from sinks.postgres.collapse import apart, collapse
 from sinks.postgres.layout import Layout, stored_column
+from sinks.postgres.prepare import rows_of
 from tests.fixtures.events import table_of
-from tests.model.plain import as_plain
+from tests.model.plain import as_plain, in_runs
 from tests.property.test_merge_laws import states
 
 TABLE = table_of("CREATE TABLE laws.t (k text PRIMARY KEY, a text, b text, c text);")
@@ -92,3 +94,16 @@ def test_tables_in_memory_show_the_same(one: Batch, other: Batch, now: int) -> N
         got.apply(changes(batch))
         want.apply(Change(TABLE, state, NOTHING) for state, _ in batch)
     assert got.rows(TABLE.full_name, now) == want.rows(TABLE.full_name, now)
+
+
+@settings(deadline=None)
+@given(batches())
+def test_rows_stay_in_runs_unless_their_key_comes_twice(batch: Batch) -> None:
+    others, runs = in_runs(changes(batch))
+    rows = rows_of(others)
+    alone, met = apart(rows, runs)
+    left = [row for run in alone for row in run.rows()]
+    assert sorted(map(repr, [*left, *met])) == sorted(repr(row) for run in runs for row in run.rows())
+    times = Counter(key_texts([*rows, *met, *left]))
+    assert {times[row.key] for row in left} <= {1}
+    assert all(times[row.key] > 1 for row in met)

@@ -9,13 +9,13 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cdc.batch import Batch, changes_in
+from cdc.batch import Batch
 from cdc.event import Change, Record
 from operators.attempt import BUG
 from operators.deserialize import Deserialize
 from operators.map_types import map_types
 from operators.validate import validate
-from tests.fixtures.events import TS, as_json, batch, bound, envelope, killed, record, schema_of, table_of, written
+from tests.fixtures.events import TS, as_json, batch, bound, changes_in, envelope, killed, record, schema_of, table_of, written
 
 TABLE = table_of("""
     CREATE TYPE k.u (x int, y frozen<list<blob>>);

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from cdc.batch import Batch, changes_in
+from cdc.batch import Batch
 from cdc.ddl import read_ddl
 from cdc.event import Change, RangeDeletion, Rejected, RowState, Skip
 from cdc.fingerprint import Fingerprints
@@ -15,7 +15,7 @@ from operators.copies import Copies
 from operators.deserialize import Deserialize
 from operators.map_types import map_types
 from operators.validate import validate
-from tests.fixtures.events import judged, runs, states_of
+from tests.fixtures.events import changes_in, judged, runs, states_of
 from tests.fixtures.recordings import Recording, load, recordings
 
 REFUSED: dict[str, Counter[tuple[str, str]]] = {

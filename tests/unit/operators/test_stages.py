@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cdc.batch import Batch, changes_in
+from cdc.batch import Batch
 from cdc.errors import CassandraUnavailable
 from cdc.event import ABSENT, PlainRow, Position, Record, RowState, Skip
 from cdc.plain_state import row_state
@@ -18,6 +18,7 @@ from operators.validate import validate
 from tests.fixtures.events import (
     TS,
     batch,
+    changes_in,
     envelope,
     event,
     judged,
