@@ -7,8 +7,10 @@ ARGS ?=
 COMPILE = $$(command -v $(BIN)/uv || command -v uv) pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header --python-version 3.11
 SEEDS = $(if $(SEED),--random-order-seed=$(SEED) --hypothesis-seed=$(SEED))
-# Each worker has servers of its own; the tests of one file stay together, as they share databases.
-PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A worker more than processors, as many tests wait for servers. Each worker has servers of its own; the tests of one file stay
+# together, as they share databases.
+WORKERS = $$(( $$(getconf _NPROCESSORS_ONLN) + 1 ))
+PARALLEL = --numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # ARGS may name tests of one kind only; pytest exits with 5 where it finds none.
 OR_NONE = $(if $(ARGS),|| test $$? -eq 5)
